@@ -1,0 +1,85 @@
+// What nodes say to each other beyond Raft itself. Plain structs; server/peer maps them to the wire (peer/raft.proto).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "raft/message.h"
+#include "raft/types.h"
+#include "storage/snapshot.h"
+
+namespace tenaz::server {
+
+// Writes that a client sent to a node that does not lead. Bound to the term of the leader they are meant for: a node appends
+// them only while it leads that very term, so once anything of a later term is applied, what is still missing never will be.
+struct ForwardWrites {
+  raft::Term term;
+  std::vector<std::string> commands;  // serialized storage::pb::Command, origin set
+};
+
+enum class WriteRefusal : std::uint8_t { not_leader, overloaded, disk_full, transferring, stopping };
+
+// The leader appended none of these.
+struct ForwardRefused {
+  raft::Term term;
+  std::uint64_t boot = 0;                // of the origin
+  std::vector<std::uint64_t> sequences;  // of the origin
+  WriteRefusal reason = WriteRefusal::not_leader;
+};
+
+// One question for all reads that wait at a follower (thesis 6.4).
+struct ReadIndexRequest {
+  std::uint64_t boot = 0;  // (boot, id) is never used twice
+  std::uint64_t id = 0;
+};
+
+struct ReadIndexReply {
+  std::uint64_t boot = 0;
+  std::uint64_t id = 0;
+  bool confirmed = false;  // false: the node asked does not lead, or lost leadership
+  raft::Index index;
+};
+
+// Snapshots are pulled: the receiver asks for the manifest (empty file name), then for piece after piece.
+struct SnapshotRequest {
+  std::string snapshot_id;
+  std::string file;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct SnapshotManifest {
+  bool found = false;  // false: the sender no longer has this image
+  storage::ImageManifest manifest;
+};
+
+struct SnapshotData {
+  std::string snapshot_id;
+  bool found = false;
+  std::string file;
+  std::uint64_t offset = 0;
+  std::string bytes;
+};
+
+// Told by each node to the others at every change and every few seconds: room on its disk. A leader refuses puts when no
+// majority has room (design: full disk).
+struct NodeReport {
+  bool disk_low = false;
+};
+
+using PeerMessage = std::variant<raft::Message, ForwardWrites, ForwardRefused, ReadIndexRequest, ReadIndexReply,
+                                 SnapshotRequest, SnapshotManifest, SnapshotData, NodeReport>;
+
+// Each lane is a connection of its own, so that nothing small waits behind something big.
+enum class Lane : std::uint8_t {
+  control = 0,  // heartbeats, votes, read index, reports
+  log = 1,      // appends, their answers, forwarded writes: in order
+  bulk = 2,     // snapshots
+};
+inline constexpr std::size_t kLanes = 3;
+
+Lane lane_of(const PeerMessage& message);
+
+}  // namespace tenaz::server

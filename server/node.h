@@ -1,0 +1,85 @@
+// What the HTTP side may ask of this node. Every call is thread-safe and returns at once; callbacks run on the replica's
+// thread, exactly once each: they must only post work elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raft/core.h"
+#include "raft/types.h"
+#include "storage/command.pb.h"
+#include "storage/kv/store.h"
+#include "storage/state_machine.h"
+
+namespace tenaz::server {
+
+// Why a request was not done. Each maps to one stable code of the HTTP API.
+enum class Failure {
+  no_leader,       // none known until the deadline; nothing happened
+  overloaded,      // a limit is reached; nothing happened
+  disk_full,       // nothing happened
+  leader_changed,  // unknown whether a write was done
+  timeout,         // the deadline passed; `not_applied` says what is known of a write
+  stopping,        // this node shuts down
+};
+
+struct WriteResult {
+  std::optional<Failure> failure;
+  // With a failure: true only if the write is certain never to be applied.
+  bool not_applied = false;
+  storage::CommandResult result;  // without one
+};
+
+struct ReadResult {
+  std::optional<Failure> failure;  // nothing: this node's state may be read now
+};
+
+struct PeerView {
+  raft::NodeId id;
+  std::string address;
+  raft::Index match_index;
+  std::uint64_t lag_entries = 0;
+  double lag_seconds = 0;  // age of the oldest committed entry that it has not acknowledged
+};
+
+struct NodeStatus {
+  raft::Status raft;
+  storage::Revision revision;
+  std::string name;
+  std::string cluster_id;  // 32 hex digits
+  std::vector<PeerView> peers;  // all other members; match and lag only on the leader
+  raft::Configuration configuration;
+  bool disk_low = false;
+  bool quorum_reachable = false;  // a majority answers (leader), or a leader is heard (others)
+  bool stopping = false;
+};
+
+class Node {
+ public:
+  virtual ~Node() = default;
+
+  // `command`: apply_version and operation set; the node adds the origin. Keys and values are already within limits.
+  virtual void write(storage::pb::Command command, raft::Duration timeout, std::function<void(const WriteResult&)> done) = 0;
+
+  // Linearizable read: done once everything committed before this call is applied here.
+  virtual void read_index(raft::Duration timeout, std::function<void(const ReadResult&)> done) = 0;
+
+  // Done once this node has applied `revision` (or when the timeout has passed).
+  virtual void wait_revision(storage::Revision revision, raft::Duration timeout,
+                             std::function<void(const ReadResult&)> done) = 0;
+
+  virtual void status(std::function<void(const NodeStatus&)> done) = 0;
+
+  // The local state, as applied so far. Valid until the node is destroyed; an installed snapshot replaces what is behind it,
+  // so hold it only for one request.
+  virtual std::shared_ptr<const storage::kv::Reader> reader() const = 0;
+
+  // Hands leadership to `target` (0: to the best peer). True: this node's part succeeded and the target leads.
+  virtual void transfer_leadership(raft::NodeId target, raft::Duration timeout, std::function<void(bool)> done) = 0;
+};
+
+}  // namespace tenaz::server

@@ -1,0 +1,35 @@
+// What an operator may set about storage.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tenaz::storage {
+
+struct Options {
+  // Memory for blocks and values read from disk. More: fewer disk reads.
+  std::size_t cache_bytes = 32 << 20;
+
+  // Memory that collects changes of the state before they are written out as one file. More: fewer bytes written in the
+  // long run, a longer replay after a crash. At most 32 MiB of log are ever replayed.
+  std::size_t write_buffer_bytes = 16 << 20;
+
+  // Memory that the Raft log's newest part may take before it is written out a second time.
+  std::size_t log_buffer_bytes = 32 << 20;
+
+  // Applied entries kept in the log for followers that were away, in bytes; one that misses more gets a snapshot.
+  std::size_t log_retain_bytes = 16 << 20;
+
+  // Below this much free space on the data directory's file system puts are refused (deletes are not). 0: never.
+  std::uint64_t reserve_bytes = 256 << 20;
+
+  // Keys whose latest version is remembered in memory, so that a put need not look it up on disk; bytes.
+  std::size_t key_cache_bytes = 24 << 20;
+
+  std::vector<std::string> check() const;
+};
+
+}  // namespace tenaz::storage

@@ -1,0 +1,88 @@
+// The Raft log, hard state and identity of this node: the RocksDB instance in <data_dir>/raft, with WAL, every write synced.
+//
+// Threads: write(), compact() and reset() on one thread (the log writer); LogReader calls and accessors from any. A reader
+// sees an entry only once it is durable.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "raft/log_reader.h"
+#include "raft/output.h"
+#include "storage/options.h"
+#include "storage/status.h"
+
+namespace tenaz::storage {
+
+// Whose directory this is. Written at first start, compared at every later one.
+struct Identity {
+  std::string cluster_id;  // 16 raw bytes
+  raft::NodeId node_id;
+};
+
+// What is known durably about a peer's disk (design: identity).
+struct PeerPin {
+  raft::NodeId id;
+  std::string storage_id;         // 16 raw bytes
+  std::uint64_t incarnation = 0;  // the highest that it has shown
+};
+
+class RaftLog final : public raft::LogReader {
+ public:
+  // Opens or founds <data_dir>/raft. A new one is founded with `founding` as the configuration at index 0 and a fresh
+  // random storage id; an existing one must carry the same identity and keeps its own configuration. Every successful
+  // open raises the incarnation by one, durably.
+  // Errors: locked, wrong_identity, newer_format, corruption (a damaged log, or synced bytes that are missing: the message
+  // says to remove the node and add it anew), io, no_space.
+  static Result<std::unique_ptr<RaftLog>> open(const std::filesystem::path& data_dir, const Identity& identity,
+                                               const raft::Configuration& founding, const Options& options);
+  ~RaftLog() override;
+
+  // --- what stands at start ---------------------------------------------------------------------------------------
+  raft::HardState hard_state() const;
+  // The configuration at the compaction point (first_index() - 1) and where it was appended.
+  raft::Configuration configuration() const;
+  raft::Index configuration_index() const;
+  std::string storage_id() const;    // 16 raw bytes, drawn once per disk
+  std::uint64_t incarnation() const; // starts of this node on this disk
+  std::string state_directory() const;  // name below <data_dir> of the state machine's directory in force
+  std::vector<PeerPin> pins() const;
+
+  // --- raft::LogReader ----------------------------------------------------------------------------------------------
+  raft::Index first_index() const override;
+  raft::Index last_index() const override;
+  std::optional<raft::Term> term(raft::Index index) const override;
+  std::vector<raft::Entry> entries(raft::Index from, raft::Index to, std::size_t max_bytes) const override;
+
+  // --- writing ------------------------------------------------------------------------------------------------------
+  // Makes all of `writes` durable, in order, in one synced batch. After an error nothing more may be written: the node
+  // stops.
+  Result<void> write(std::span<const raft::Persist> writes);
+
+  // Forgets entries up to `index` (durable in the state machine and <= last_index()). `configuration`: in force at `index`.
+  Result<void> compact(raft::Index index, const raft::Configuration& configuration, raft::Index configuration_index);
+
+  // A snapshot replaces everything: in one synced batch the log becomes empty behind `meta`, and `state_directory` is in
+  // force. Entries after meta.index are dropped too.
+  Result<void> reset(const raft::SnapshotMeta& meta, const std::string& state_directory);
+
+  // Remembers a peer's disk, synced.
+  Result<void> pin(const PeerPin& pin);
+
+  // Bytes of entries between first_index() and last_index(), about.
+  std::uint64_t bytes() const;
+  // The first index whose removal still leaves about `retain_bytes` behind it, never past `limit`.
+  raft::Index compaction_target(raft::Index limit, std::uint64_t retain_bytes) const;
+
+ private:
+  class Impl;
+  explicit RaftLog(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tenaz::storage

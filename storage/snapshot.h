@@ -1,0 +1,82 @@
+// Images of the whole state: made by the sender's checkpoint, moved file by file in checksummed pieces that the receiver
+// asks for, and put in force by RaftLog::reset(). Threads: each object on one thread at a time.
+//
+// Layout below the data directory:   images/<id>/        a checkpoint that is being sent (removed when nobody uses it)
+//                                    incoming/           an image that is being received
+//                                    state-<index>-<n>/  state directories; RaftLog says which one is in force
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "raft/types.h"
+#include "storage/state_machine.h"
+#include "storage/status.h"
+
+namespace tenaz::storage {
+
+struct ImageFile {
+  std::string name;  // no path separators
+  std::uint64_t bytes = 0;
+  std::uint32_t crc32c = 0;  // of the whole file
+};
+
+// What the receiver needs to know before it asks for bytes.
+struct ImageManifest {
+  std::string id;
+  raft::Index index;
+  std::vector<ImageFile> files;
+};
+
+// The sender's side.
+class Image {
+ public:
+  // Makes images/<id> from the state machine. `id` is a fresh name of letters, digits and '-'.
+  static Result<std::shared_ptr<Image>> create(StateMachine& state, const std::filesystem::path& data_dir,
+                                               const std::string& id);
+  ~Image();  // removes the directory
+
+  const ImageManifest& manifest() const { return manifest_; }
+  // Up to `bytes` bytes of a file from `offset`.
+  Result<std::string> read(const std::string& name, std::uint64_t offset, std::size_t bytes) const;
+
+ private:
+  Image() = default;
+  std::filesystem::path directory_;
+  ImageManifest manifest_;
+};
+
+// The receiver's side: collects a manifest's files in incoming/, in order.
+class Receiver {
+ public:
+  // Begins anew: what an earlier attempt left in incoming/ is removed.
+  static Result<std::unique_ptr<Receiver>> begin(const std::filesystem::path& data_dir, const ImageManifest& manifest);
+
+  // What is missing next; nothing when all is there.
+  struct Want {
+    std::string name;
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;  // to the end of the file
+  };
+  std::optional<Want> want() const;
+  // The next piece. corruption: a finished file's checksum is wrong (that file begins again).
+  Result<void> write(const std::string& name, std::uint64_t offset, std::string_view bytes);
+  // All files are there: syncs them and moves them to a new state directory, whose name it returns (give it to
+  // RaftLog::reset). The directory opens as a StateMachine at manifest.index.
+  Result<std::string> finish();
+
+ private:
+  class Impl;
+  explicit Receiver(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<Impl> impl_;
+};
+
+// Removes state directories other than `in_force`, images/ and incoming/: what a crash may have left. At start.
+Result<void> remove_leftovers(const std::filesystem::path& data_dir, const std::string& in_force);
+
+}  // namespace tenaz::storage
