@@ -19,7 +19,7 @@ struct ForwardWrites {
   std::vector<std::string> commands;  // serialized storage::pb::Command, origin set
 };
 
-enum class WriteRefusal : std::uint8_t { not_leader, overloaded, disk_full, transferring, stopping };
+enum class WriteRefusal : std::uint8_t { not_leader, overloaded, disk_full };
 
 // The leader appended none of these.
 struct ForwardRefused {
@@ -69,8 +69,13 @@ struct NodeReport {
   bool disk_low = false;
 };
 
+// Asks the leader to hand over to `target` (0: to its best peer). No answer: who asks watches for the new leader.
+struct TransferRequest {
+  raft::NodeId target;
+};
+
 using PeerMessage = std::variant<raft::Message, ForwardWrites, ForwardRefused, ReadIndexRequest, ReadIndexReply,
-                                 SnapshotRequest, SnapshotManifest, SnapshotData, NodeReport>;
+                                 SnapshotRequest, SnapshotManifest, SnapshotData, NodeReport, TransferRequest>;
 
 // Each lane is a connection of its own, so that nothing small waits behind something big.
 enum class Lane : std::uint8_t {

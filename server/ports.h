@@ -25,6 +25,8 @@ class LogPort {
   virtual void compact(raft::Index index, raft::Configuration configuration, raft::Index configuration_index) = 0;
   // Where compaction may cut so that enough is left for slow followers; at most `limit`.
   virtual raft::Index compaction_target(raft::Index limit) const = 0;
+  // About how large the log is.
+  virtual std::uint64_t bytes() const = 0;
 };
 
 class StatePort {
