@@ -30,11 +30,13 @@ function(tenaz_room name)
   endif()
 endfunction()
 
-# tenaz_options(NAME): a target tenaz_<room>_options that shows only <room>/options.h, for config.
+# tenaz_options(NAME): a target tenaz_<room>_options of the room's options.h and options.cc alone, for config. The room
+# links it too.
 function(tenaz_options name)
   set(include_dir ${TENAZ_ROOMS_DIR}/${name}_options)
   file(MAKE_DIRECTORY ${include_dir}/${name})
   file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${name}/options.h ${include_dir}/${name}/options.h SYMBOLIC)
-  add_library(tenaz_${name}_options INTERFACE)
-  target_include_directories(tenaz_${name}_options INTERFACE ${include_dir})
+  add_library(tenaz_${name}_options STATIC options.cc)
+  target_include_directories(tenaz_${name}_options PUBLIC ${include_dir})
+  target_link_libraries(tenaz_${name}_options PRIVATE tenaz_warnings)
 endfunction()

@@ -9,6 +9,9 @@
 
 namespace tenaz::server {
 
+// host:port with a port of 1 to 65535; an IPv6 address stands in brackets. Says nothing about whether the host exists.
+bool valid_address(const std::string& address);
+
 struct HttpOptions {
   std::string listen = "127.0.0.1:7480";
   std::size_t threads = 1;                       // that serve HTTP; 1 is enough for two cores
