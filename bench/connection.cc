@@ -104,7 +104,7 @@ Connection::Event Connection::receive(std::span<char> buffer) {
       return errno == EAGAIN ? Event::nothing : Event::broken;
     }
     if (n == 0) {
-      if (!parser_) return Event::broken;
+      if (!parser_ || !parser_->got_some()) return Event::broken;
       boost::beast::error_code ec;
       parser_->put_eof(ec);
       if (ec || !parser_->is_done()) return Event::broken;

@@ -145,7 +145,7 @@ Loop::Loop(const RunOptions& options, const Protocol& protocol, const std::vecto
   for (std::size_t i = 0; i < kOperations; ++i) cumulative_[i] = sum += options_.mix[i];
   for (std::size_t i = 0; i < options_.connections; ++i) {
     slots_.emplace_back();
-    slots_.back().endpoint = i % endpoints_.size();
+    slots_.back().endpoint = options_.even ? i % endpoints_.size() : 0;
   }
 }
 
@@ -166,7 +166,7 @@ Report Loop::run() {
     poll(until_next_due(now));
     pump();
   }
-  const Instant end = std::max(last_answer_, measured_from_);
+  const Instant end = std::max(last_answer_, measured_from_ + options_.duration);
   report_.seconds = std::chrono::duration<double>(end - measured_from_).count();
   report_.generator_cpu_seconds = cpu_seconds() - cpu_at_start_.value_or(cpu_seconds());
   if (options_.rate > 0 && options_.requests == 0) {

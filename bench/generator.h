@@ -32,6 +32,7 @@ struct RunOptions {
   Distribution distribution = Distribution::uniform;
   double zipf_exponent = 0.99;
   std::uint64_t seed = 1;
+  bool even = true;  // connection i begins at endpoint i modulo their number; false: all begin at the first
   // Puts every key once, in order; a failed put is done again. Requests, duration, mix and distribution do not count
   // then.
   bool load = false;
@@ -48,14 +49,14 @@ struct Report {
   Histogram error_latency;
   std::uint64_t reconnects = 0;
   std::uint64_t never_sent = 0;  // due in an open loop, but no connection was free until the end
-  double seconds = 0;            // from the end of the warm-up to the last answer
+  double seconds = 0;  // from the end of the warm-up to the last answer, and not less than the duration asked for
   double generator_cpu_seconds = 0;
 
   std::uint64_t done() const;
   std::uint64_t failed() const;
 };
 
-// Connection i goes to endpoint i modulo their number, and to the next ones if that refuses.
+// A connection that is refused goes on to the next endpoint.
 // Throws std::runtime_error if no connection to any endpoint can be made within ten seconds.
 Report run(const RunOptions& options, const Protocol& protocol, const std::vector<Endpoint>& endpoints);
 

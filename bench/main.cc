@@ -1,5 +1,6 @@
 // tenaz-bench: the command line of the load generator.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -55,7 +56,8 @@ void declare(CLI::App& app, Command& c) {
       "counted); "
       "1: could not run.");
   app.add_option("--endpoints", c.urls, "Nodes, as http://host:port")->delimiter(',')->capture_default_str();
-  app.add_option("--spread", c.spread, "Connections to the leader only, or even over all endpoints")
+  app.add_option("--spread", c.spread,
+                 "Connections all to the leader (to others once it refuses), or evenly to all endpoints")
       ->check(CLI::IsMember({"leader", "even"}))
       ->capture_default_str();
   app.add_option("-c,--connections", c.run.connections, "Kept busy at once")
@@ -115,7 +117,14 @@ int run_command(Command& c) {
     endpoints.push_back(*endpoint);
   }
   const auto protocol = c.etcd ? etcd_protocol(c.protocol) : tenaz_protocol(c.protocol);
-  if (c.spread == "leader") endpoints = {find_leader(*protocol, endpoints, std::chrono::seconds(10))};
+  if (c.spread == "leader") {
+    c.run.even = false;
+    const auto is_leader = [leader =
+                                find_leader(*protocol, endpoints, std::chrono::seconds(10))](const Endpoint& other) {
+      return other.host == leader.host && other.port == leader.port;
+    };
+    std::stable_partition(endpoints.begin(), endpoints.end(), is_leader);
+  }
   const Report report = run(c.run, *protocol, endpoints);
   std::fputs((c.json ? as_json(report) + "\n" : as_text(report)).c_str(), stdout);
   return 0;

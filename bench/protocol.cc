@@ -46,6 +46,18 @@ void append_body(std::string_view body, std::string& out) {
   out.append("\r\n\r\n").append(body);
 }
 
+// What stands in the answer between `mark` and the next quote; the bare status if there is no such thing.
+std::string_view code_after(std::string_view mark, const Answer& answer) {
+  const std::size_t at = answer.body.find(mark);
+  if (at != std::string_view::npos) {
+    const std::string_view rest = answer.body.substr(at + mark.size());
+    return rest.substr(0, rest.find('"'));
+  }
+  thread_local std::string status;
+  status = "status_" + std::to_string(answer.status);
+  return status;
+}
+
 class Tenaz final : public Protocol {
  public:
   explicit Tenaz(const ProtocolOptions& options) : prefix_(options.key_prefix) {
@@ -74,11 +86,7 @@ class Tenaz final : public Protocol {
 
   std::string_view error_of(Operation, const Answer& answer) const override {
     if (answer.status >= 200 && answer.status < 300) return {};
-    constexpr std::string_view kMark = "\"code\":\"";
-    const std::size_t at = answer.body.find(kMark);
-    if (at == std::string_view::npos) return "unexpected_answer";
-    const std::string_view rest = answer.body.substr(at + kMark.size());
-    return rest.substr(0, rest.find('"'));
+    return code_after("\"code\":\"", answer);
   }
 
   std::string leader_question(const Endpoint& to) const override {
@@ -134,13 +142,7 @@ class Etcd final : public Protocol {
   }
 
   std::string_view error_of(Operation operation, const Answer& answer) const override {
-    if (answer.status != 200) {
-      constexpr std::string_view kMark = "\"error\":\"";
-      const std::size_t at = answer.body.find(kMark);
-      if (at == std::string_view::npos) return "unexpected_answer";
-      const std::string_view rest = answer.body.substr(at + kMark.size());
-      return rest.substr(0, rest.find('"'));
-    }
+    if (answer.status != 200) return code_after("\"error\":\"", answer);
     const bool read = operation != Operation::put;
     return read && answer.body.find("\"kvs\"") == std::string_view::npos ? "not_found" : std::string_view{};
   }

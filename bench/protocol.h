@@ -41,7 +41,8 @@ class Protocol {
   virtual void write_request(Operation operation, std::uint64_t key, std::string_view value, const Endpoint& to,
                              std::string& out) const = 0;
 
-  // Empty if the operation was done; else a word for the table of errors, valid as long as the answer's body.
+  // Empty if the operation was done; else a word for the table of errors, valid until the next call
+  // and as long as the answer's body.
   virtual std::string_view error_of(Operation operation, const Answer& answer) const = 0;
 
   // A request whose answer tells whether the node leads.

@@ -48,7 +48,7 @@ TEST(TenazProtocol, Answers) {
   EXPECT_EQ(protocol->error_of(Operation::put, {201, "{}"}), "");
   EXPECT_EQ(protocol->error_of(Operation::get, {200, "bytes"}), "");
   EXPECT_EQ(protocol->error_of(Operation::put, {503, R"({"title":"x","code":"no_leader","detail":""})"}), "no_leader");
-  EXPECT_EQ(protocol->error_of(Operation::get, {500, "oops"}), "unexpected_answer");
+  EXPECT_EQ(protocol->error_of(Operation::get, {500, "oops"}), "status_500");
   EXPECT_TRUE(protocol->leads(R"({"node_id":1,"role":"leader"})"));
   EXPECT_FALSE(protocol->leads(R"({"node_id":1,"role":"follower"})"));
   EXPECT_FALSE(protocol->leads("not json"));
