@@ -12,8 +12,9 @@
 
 namespace tenaz::server {
 
-// Writes that a client sent to a node that does not lead. Bound to the term of the leader they are meant for: a node appends
-// them only while it leads that very term, so once anything of a later term is applied, what is still missing never will be.
+// Writes that a client sent to a node that does not lead. Bound to the term of the leader they are meant for: a node
+// appends them only while it leads that very term, so once anything of a later term is applied, what is still missing
+// never will be.
 struct ForwardWrites {
   raft::Term term;
   std::vector<std::string> commands;  // serialized storage::pb::Command, origin set
@@ -63,8 +64,8 @@ struct SnapshotData {
   std::string bytes;
 };
 
-// Told by each node to the others at every change and every few seconds: room on its disk. A leader refuses puts when no
-// majority has room (design: full disk).
+// Told by each node to the others at every change and every few seconds: room on its disk. A leader refuses puts when
+// no majority has room (design: full disk).
 struct NodeReport {
   bool disk_low = false;
 };

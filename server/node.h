@@ -1,5 +1,5 @@
-// What the HTTP side may ask of this node. Every call is thread-safe and returns at once; callbacks run on the replica's
-// thread, exactly once each: they must only post work elsewhere.
+// What the HTTP side may ask of this node. Every call is thread-safe and returns at once; callbacks run on the
+// replica's thread, exactly once each: they must only post work elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,7 @@ struct NodeStatus {
   raft::Status raft;
   storage::Revision revision;
   std::string name;
-  std::string cluster_id;  // 32 hex digits
+  std::string cluster_id;       // 32 hex digits
   std::vector<PeerView> peers;  // all other members; match and lag only on the leader
   raft::Configuration configuration;
   bool disk_low = false;
@@ -63,7 +63,8 @@ class Node {
   virtual ~Node() = default;
 
   // `command`: apply_version and operation set; the node adds the origin. Keys and values are already within limits.
-  virtual void write(storage::pb::Command command, raft::Duration timeout, std::function<void(const WriteResult&)> done) = 0;
+  virtual void write(storage::pb::Command command, raft::Duration timeout,
+                     std::function<void(const WriteResult&)> done) = 0;
 
   // Linearizable read: done once everything committed before this call is applied here.
   virtual void read_index(raft::Duration timeout, std::function<void(const ReadResult&)> done) = 0;
@@ -74,8 +75,8 @@ class Node {
 
   virtual void status(std::function<void(const NodeStatus&)> done) = 0;
 
-  // The local state, as applied so far. Valid until the node is destroyed; an installed snapshot replaces what is behind it,
-  // so hold it only for one request.
+  // The local state, as applied so far. Valid until the node is destroyed; an installed snapshot replaces what is
+  // behind it, so hold it only for one request.
   virtual std::shared_ptr<const storage::kv::Reader> reader() const = 0;
 
   // Hands leadership to `target` (0: to the best peer). True: this node's part succeeded and the target leads.

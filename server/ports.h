@@ -1,5 +1,6 @@
 // What the replica needs from the world. Production puts threads behind these (executors.h), the simulator a model.
-// All calls are made from the thread that drives the replica and return at once; results come back as Replica::on_... calls.
+// All calls are made from the thread that drives the replica and return at once; results come back as Replica::on_...
+// calls.
 #pragma once
 
 #include <string>
@@ -18,8 +19,8 @@ class LogPort {
  public:
   virtual ~LogPort() = default;
   virtual const raft::LogReader& reader() const = 0;
-  // Strictly in order. Answered by Replica::on_persisted(write.id), at once or later, never from inside this call. Several
-  // may be made durable together.
+  // Strictly in order. Answered by Replica::on_persisted(write.id), at once or later, never from inside this call.
+  // Several may be made durable together.
   virtual void write(raft::Persist write) = 0;
   // In order with the writes. Answered by Replica::on_log_compacted(index).
   virtual void compact(raft::Index index, raft::Configuration configuration, raft::Index configuration_index) = 0;
@@ -39,8 +40,8 @@ class StatePort {
 class TransportPort {
  public:
   virtual ~TransportPort() = default;
-  // May lose it (no connection, a full queue), never blocks, never duplicates. Order holds within a lane of one connection.
-  // False: certainly not a byte of it left or will leave.
+  // May lose it (no connection, a full queue), never blocks, never duplicates. Order holds within a lane of one
+  // connection. False: certainly not a byte of it left or will leave.
   virtual bool send(raft::NodeId to, PeerMessage message) = 0;
 };
 

@@ -1,16 +1,20 @@
-// The host loop of one Raft group on one node: core, log, state machine, peers and waiting clients, tied together without a
-// thread, a socket or a clock. Events go in with `now`, effects go out through ports.h. Production drives it from one thread
-// (executors.h); the simulator drives many from one thread with virtual time: it is the very same class.
+// The host loop of one Raft group on one node: core, log, state machine, peers and waiting clients, tied together
+// without a thread, a socket or a clock. Events go in with `now`, effects go out through ports.h. Production drives it
+// from one thread (executors.h); the simulator drives many from one thread with virtual time: it is the very same
+// class.
 //
 // One function, carry_out(), orders vote -> persist -> send -> apply -> answer: the place to read about crash safety.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -18,6 +22,7 @@
 #include "server/messages.h"
 #include "server/node.h"
 #include "server/ports.h"
+#include "server/waiters.h"
 #include "storage/command.h"
 
 namespace tenaz::server {
@@ -26,8 +31,8 @@ struct ReplicaOptions {
   raft::Options raft;
   std::size_t max_inflight_bytes = 64 << 20;  // of writes that wait here
   std::size_t max_batch_bytes = 1 << 20;      // of one log entry; one command may exceed it
-  // Own log writes under way while a further batch is still proposed at once; beyond, commands collect into one batch.
-  std::size_t max_unwritten_batches = 1;
+  // While this many own log writes are under way, commands collect into one batch instead of being proposed at once.
+  std::size_t max_unwritten_batches = 2;
 };
 
 struct ReplicaStart {
@@ -36,15 +41,12 @@ struct ReplicaStart {
   raft::HardState hard_state;
   raft::Configuration configuration;  // at the log's compaction point
   raft::Index configuration_index;
-  raft::Index applied;                // of the state machine
+  raft::Index applied;  // of the state machine
   storage::Revision revision;
   raft::Instant now;
   std::function<std::uint64_t(std::uint64_t)> random;
   std::function<std::uint64_t()> wall_time_ms;  // for display only
 };
-
-using WriteDone = std::function<void(const WriteResult&)>;
-using ReadDone = std::function<void(const ReadResult&)>;
 
 class Replica {
  public:
@@ -60,12 +62,14 @@ class Replica {
   ~Replica();
 
   // --- clients ------------------------------------------------------------------------------------------------------
-  // `sequence`: unique within `boot`; `command`: serialized with origin (self, boot, sequence). `is_put`: refused on a full disk.
+  // `sequence`: unique within `boot`; `command`: serialized with origin (self, boot, sequence). `is_put`: refused on a
+  // full disk.
   void write(raft::Instant now, std::uint64_t sequence, std::string command, bool is_put, raft::Instant deadline,
              WriteDone done);
   void read_index(raft::Instant now, raft::Instant deadline, ReadDone done);
   void wait_revision(raft::Instant now, storage::Revision revision, raft::Instant deadline, ReadDone done);
-  void transfer_leadership(raft::Instant now, raft::NodeId target, raft::Instant deadline, std::function<void(bool)> done);
+  void transfer_leadership(raft::Instant now, raft::NodeId target, raft::Instant deadline,
+                           std::function<void(bool)> done);
 
   // --- the world ----------------------------------------------------------------------------------------------------
   void on_message(raft::Instant now, raft::NodeId from, PeerMessage message);
@@ -90,12 +94,126 @@ class Replica {
 
   // From now on writes and reads are refused as stopping, and those that wait are answered.
   void stop(raft::Instant now);
+  // Calls that wait for an answer.
+  std::size_t waiting() const { return waiters_.size(); }
 
   NodeStatus status(raft::Instant now) const;
   const raft::Core& core() const { return core_; }
 
  private:
-  // (private part: see the class's own comments)
+  // A command that is not yet in the log: a client's of this node, or one that a follower forwarded.
+  struct Queued {
+    raft::NodeId from;  // self, or the follower
+    raft::Term term;    // forwarded: the only term in which it may be appended
+    std::uint64_t boot = 0;
+    std::uint64_t sequence = 0;
+    bool is_put = false;
+    std::string command;
+  };
+  // Reads that share one confirmation of leadership, asked of the own core or of the leader.
+  struct ReadGroup {
+    std::vector<ReadTicket> tickets;
+    raft::NodeId remote;  // not 0: asked by this peer, whose question is (remote_boot, remote_id)
+    std::uint64_t remote_boot = 0;
+    std::uint64_t remote_id = 0;
+  };
+  struct Held {
+    raft::WriteId after;
+    raft::Envelope envelope;
+  };
+
+  // carry_out's steps, in order.
+  void place_writes(raft::Instant now);
+  void propose_queue(raft::Instant now);
+  void forward_queue(raft::Instant now);
+  void ask_reads(raft::Instant now);
+  void perform(raft::Instant now, raft::Output output);
+  void note_transitions(raft::Instant now);
+  void compact_log(raft::Instant now);
+
+  // Messages.
+  void on_forward(raft::Instant now, raft::NodeId from, ForwardWrites message);
+  void on_refused(raft::Instant now, raft::NodeId from, const ForwardRefused& message);
+  void on_read_request(raft::Instant now, raft::NodeId from, const ReadIndexRequest& message);
+  void on_read_reply(raft::Instant now, const ReadIndexReply& message);
+
+  // Answers.
+  void finish_write(raft::Instant now, std::uint64_t sequence, const WriteResult& result, const char* outcome);
+  void fail_write(raft::Instant now, std::uint64_t sequence, Failure failure, bool not_applied);
+  void finish_read(raft::Instant now, ReadTicket ticket, std::optional<Failure> failure);
+  void read_when_applied(raft::Instant now, ReadTicket ticket, raft::Index index);
+  void refuse_forwarded(const std::vector<Queued>& refused, WriteRefusal reason);
+  void expire(raft::Instant now);
+  void settle_transfers(raft::Instant now);
+
+  bool puts_have_room() const;
+  void report_disk(raft::Instant now);
+  void reclaim_space(raft::Instant now);
+  bool leads() const { return core_.role() == raft::Role::leader; }
+
+  ReplicaOptions options_;
+  raft::NodeId self_;
+  std::uint64_t boot_;
+  std::function<std::uint64_t()> wall_time_ms_;
+  Ports ports_;
+  raft::Core core_;
+
+  // Writes.
+  Waiters waiters_;
+  std::deque<Queued> queue_;
+  std::size_t forwarded_bytes_ = 0;  // of other nodes' commands in queue_
+  raft::WriteId issued_;             // the last write given to the log
+  raft::WriteId durable_;            // the last one reported back
+  std::deque<Held> held_;            // messages that wait for durability, in the order of `after`
+  std::optional<raft::Instant> retry_forward_;
+  std::optional<raft::Instant> retry_propose_;
+  raft::Index refused_at_commit_;
+
+  // Reads. A group lives from its question to its confirmation.
+  std::vector<ReadTicket> unasked_reads_;
+  std::unordered_map<std::uint64_t, ReadGroup> asked_of_core_;  // by ReadId
+  std::uint64_t last_read_id_ = 0;
+  struct Question {
+    std::uint64_t id = 0;
+    raft::NodeId leader;
+    std::vector<ReadTicket> tickets;
+    raft::Instant retry;
+  };
+  std::optional<Question> question_;  // the one that a follower has open
+  std::multimap<raft::Index, ReadTicket> reads_behind_;
+  std::multimap<storage::Revision, ReadTicket> revisions_behind_;
+
+  // Leadership transfers that a client waits for.
+  struct Transfer {
+    raft::NodeId target;  // 0: anyone else
+    raft::NodeId from;    // the leader when it was asked for
+    raft::Instant deadline;
+    bool local = false;  // run by this node's core
+    std::function<void(bool)> done;
+  };
+  std::vector<Transfer> transfers_;
+
+  // State.
+  storage::Revision revision_;
+  raft::Term applied_term_;  // of the last entry applied since start
+  raft::Index durable_state_;
+  bool compacting_ = false;
+  std::map<raft::NodeId, raft::Index> images_;  // being sent: the log is kept behind them
+
+  // Disk space, own and as the peers report it.
+  bool disk_low_ = false;
+  std::set<raft::NodeId> peers_low_;
+  raft::Instant next_report_;
+  std::optional<storage::Revision> reclaimed_at_;
+
+  // When each commit index was reached, for the lag in seconds; thinned out, bounded.
+  std::deque<std::pair<raft::Index, raft::Instant>> commit_times_;
+
+  // As last seen, to notice transitions.
+  raft::Role seen_role_ = raft::Role::follower;
+  raft::Term seen_term_;
+  raft::NodeId seen_leader_;
+  bool stopping_ = false;
 };
 
 }  // namespace tenaz::server
