@@ -1,0 +1,119 @@
+#include "raft/membership.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "raft/invariants.h"
+
+namespace tenaz::raft {
+namespace {
+
+constexpr char kVersion = 1;
+
+void put_number(std::string& out, std::uint64_t value, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; ++i) out.push_back(static_cast<char>((value >> (8 * i)) & 0xff));
+}
+
+void put_bytes(std::string& out, std::string_view bytes) {
+  put_number(out, bytes.size(), 4);
+  out.append(bytes);
+}
+
+void put_ids(std::string& out, const std::vector<NodeId>& ids) {
+  put_number(out, ids.size(), 4);
+  for (NodeId id : ids) put_number(out, id.value, 8);
+}
+
+// Takes fields off the front; once something is missing, `ok` stays false and all further fields are empty.
+struct Parser {
+  std::string_view rest;
+  bool ok = true;
+
+  std::uint64_t number(std::size_t bytes) {
+    if (!ok || rest.size() < bytes) {
+      ok = false;
+      return 0;
+    }
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < bytes; ++i)
+      value |= static_cast<std::uint64_t>(static_cast<unsigned char>(rest[i])) << (8 * i);
+    rest.remove_prefix(bytes);
+    return value;
+  }
+
+  std::string bytes() {
+    const std::uint64_t size = number(4);
+    if (!ok || rest.size() < size) {
+      ok = false;
+      return {};
+    }
+    std::string out(rest.substr(0, size));
+    rest.remove_prefix(size);
+    return out;
+  }
+
+  std::vector<NodeId> ids() {
+    std::vector<NodeId> out;
+    for (std::uint64_t left = number(4); ok && left > 0; --left) out.emplace_back(number(8));
+    return out;
+  }
+};
+
+bool sorted_and_distinct(const std::vector<NodeId>& ids) {
+  return std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) == ids.end() &&
+         (ids.empty() || ids.front() != NodeId{});
+}
+
+bool well_formed(const Configuration& c) {
+  if (!sorted_and_distinct(c.voters) || !sorted_and_distinct(c.outgoing) || !sorted_and_distinct(c.learners))
+    return false;
+  std::vector<NodeId> all;
+  for (const auto* ids : {&c.voters, &c.outgoing, &c.learners}) all.insert(all.end(), ids->begin(), ids->end());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return std::equal(all.begin(), all.end(), c.members.begin(), c.members.end(),
+                    [](NodeId id, const Member& member) { return id == member.id; });
+}
+
+}  // namespace
+
+Configuration founding_configuration(std::vector<Member> members) {
+  Configuration configuration;
+  std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.id < b.id; });
+  for (const Member& member : members) configuration.voters.push_back(member.id);
+  configuration.members = std::move(members);
+  require(well_formed(configuration), "the members of a configuration need distinct, non-zero ids");
+  return configuration;
+}
+
+std::string encode(const Configuration& configuration) {
+  std::string out(1, kVersion);
+  put_ids(out, configuration.voters);
+  put_ids(out, configuration.outgoing);
+  put_ids(out, configuration.learners);
+  put_number(out, configuration.members.size(), 4);
+  for (const Member& member : configuration.members) {
+    put_number(out, member.id.value, 8);
+    for (const auto* field : {&member.name, &member.peer, &member.client, &member.storage_id}) put_bytes(out, *field);
+  }
+  return out;
+}
+
+std::optional<Configuration> decode_configuration(std::string_view bytes) {
+  if (bytes.empty() || bytes.front() != kVersion) return std::nullopt;
+  Parser parser{bytes.substr(1)};
+  Configuration configuration;
+  configuration.voters = parser.ids();
+  configuration.outgoing = parser.ids();
+  configuration.learners = parser.ids();
+  for (std::uint64_t left = parser.number(4); parser.ok && left > 0; --left) {
+    Member member;
+    member.id = NodeId{parser.number(8)};
+    for (auto* field : {&member.name, &member.peer, &member.client, &member.storage_id}) *field = parser.bytes();
+    configuration.members.push_back(std::move(member));
+  }
+  if (!parser.ok || !parser.rest.empty() || !well_formed(configuration)) return std::nullopt;
+  return configuration;
+}
+
+}  // namespace tenaz::raft

@@ -1,0 +1,61 @@
+#include "raft/tracker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "raft/quorum.h"
+
+namespace tenaz::raft {
+
+void Tracker::start(const Configuration& configuration, NodeId self, Index next, Instant now) {
+  self_ = self;
+  peers_.clear();
+  for (const auto* ids : {&configuration.voters, &configuration.outgoing, &configuration.learners})
+    for (NodeId id : *ids)
+      if (id != self && !find(id)) peers_.emplace_back(id, next, now);
+}
+
+const Progress* Tracker::find(NodeId id) const {
+  const auto found = std::find_if(peers_.begin(), peers_.end(), [id](const Progress& peer) { return peer.id() == id; });
+  return found == peers_.end() ? nullptr : &*found;
+}
+
+Progress* Tracker::find(NodeId id) {
+  return const_cast<Progress*>(std::as_const(*this).find(id));
+}
+
+template <class ValueOf>
+std::uint64_t Tracker::quorum_of(const Configuration& configuration, std::uint64_t own, ValueOf value_of) const {
+  return quorum_value(configuration, [&](NodeId id) -> std::uint64_t {
+    if (id == self_) return own;
+    const Progress* peer = find(id);
+    return peer && !peer->rolled_back() ? value_of(*peer) : 0;
+  });
+}
+
+Index Tracker::committed(const Configuration& configuration, Index own_durable) const {
+  return Index{quorum_of(configuration, own_durable.value, [](const Progress& peer) { return peer.match().value; })};
+}
+
+std::uint64_t Tracker::confirmed_round(const Configuration& configuration, std::uint64_t own_round) const {
+  return quorum_of(configuration, own_round, [](const Progress& peer) { return peer.round(); });
+}
+
+Instant Tracker::quorum_heard(const Configuration& configuration, Instant now) const {
+  const auto count = [](Instant at) { return static_cast<std::uint64_t>(at.time_since_epoch().count()); };
+  const std::uint64_t heard =
+      quorum_of(configuration, count(now), [count](const Progress& peer) { return count(peer.last_heard()); });
+  return Instant{Duration{static_cast<std::int64_t>(heard)}};
+}
+
+const Progress* Tracker::best_successor(const Configuration& configuration, Instant now, Duration active_within) const {
+  const Progress* best = nullptr;
+  for (const Progress& peer : peers_) {
+    if (peer.rolled_back() || !peer.active(now, active_within)) continue;
+    if (!std::binary_search(configuration.voters.begin(), configuration.voters.end(), peer.id())) continue;
+    if (!best || peer.match() > best->match()) best = &peer;
+  }
+  return best;
+}
+
+}  // namespace tenaz::raft
