@@ -128,7 +128,7 @@ class Transport final : public TransportPort {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace tenaz::server::peer
