@@ -37,6 +37,8 @@ class PayloadBuilder {
 Result<void> verify_payload(std::string_view payload);
 Result<pb::Batch> parse_payload(std::string_view payload);
 
+// CRC-32C; crc32c(b, crc32c(a)) == crc32c(ab). The second one is the first on processors without the instruction.
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t seed = 0);
+std::uint32_t crc32c_portable(std::string_view bytes, std::uint32_t seed = 0);
 
 }  // namespace tenaz::storage

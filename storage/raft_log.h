@@ -1,7 +1,8 @@
-// The Raft log, hard state and identity of this node: the RocksDB instance in <data_dir>/raft, with WAL, every write synced.
+// The Raft log, hard state and identity of this node: the RocksDB instance in <data_dir>/raft, with WAL, every write
+// synced.
 //
-// Threads: write(), compact() and reset() on one thread (the log writer); LogReader calls and accessors from any. A reader
-// sees an entry only once it is durable.
+// Threads: write(), compact() and reset() on one thread (the log writer); LogReader calls and accessors from any. A
+// reader sees an entry only once it is durable.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +38,8 @@ class RaftLog final : public raft::LogReader {
   // Opens or founds <data_dir>/raft. A new one is founded with `founding` as the configuration at index 0 and a fresh
   // random storage id; an existing one must carry the same identity and keeps its own configuration. Every successful
   // open raises the incarnation by one, durably.
-  // Errors: locked, wrong_identity, newer_format, corruption (a damaged log, or synced bytes that are missing: the message
-  // says to remove the node and add it anew), io, no_space.
+  // Errors: locked, wrong_identity, newer_format, corruption (a damaged log, or synced bytes that are missing: the
+  // message says to remove the node and add it anew), io, no_space.
   static Result<std::unique_ptr<RaftLog>> open(const std::filesystem::path& data_dir, const Identity& identity,
                                                const raft::Configuration& founding, const Options& options);
   ~RaftLog() override;
@@ -48,8 +49,8 @@ class RaftLog final : public raft::LogReader {
   // The configuration at the compaction point (first_index() - 1) and where it was appended.
   raft::Configuration configuration() const;
   raft::Index configuration_index() const;
-  std::string storage_id() const;    // 16 raw bytes, drawn once per disk
-  std::uint64_t incarnation() const; // starts of this node on this disk
+  std::string storage_id() const;       // 16 raw bytes, drawn once per disk
+  std::uint64_t incarnation() const;    // starts of this node on this disk
   std::string state_directory() const;  // name below <data_dir> of the state machine's directory in force
   std::vector<PeerPin> pins() const;
 
@@ -64,11 +65,12 @@ class RaftLog final : public raft::LogReader {
   // stops.
   Result<void> write(std::span<const raft::Persist> writes);
 
-  // Forgets entries up to `index` (durable in the state machine and <= last_index()). `configuration`: in force at `index`.
+  // Forgets entries up to `index` (durable in the state machine and <= last_index()). `configuration`: in force at
+  // `index`.
   Result<void> compact(raft::Index index, const raft::Configuration& configuration, raft::Index configuration_index);
 
-  // A snapshot replaces everything: in one synced batch the log becomes empty behind `meta`, and `state_directory` is in
-  // force. Entries after meta.index are dropped too.
+  // A snapshot replaces everything: in one synced batch the log becomes empty behind `meta`, and `state_directory` is
+  // in force. Entries after meta.index are dropped too.
   Result<void> reset(const raft::SnapshotMeta& meta, const std::string& state_directory);
 
   // Remembers a peer's disk, synced.

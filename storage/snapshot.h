@@ -1,5 +1,5 @@
-// Images of the whole state: made by the sender's checkpoint, moved file by file in checksummed pieces that the receiver
-// asks for, and put in force by RaftLog::reset(). Threads: each object on one thread at a time.
+// Images of the whole state: made by the sender's checkpoint, moved file by file in checksummed pieces that the
+// receiver asks for, and put in force by RaftLog::reset(). Threads: each object on one thread at a time.
 //
 // Layout below the data directory:   images/<id>/        a checkpoint that is being sent (removed when nobody uses it)
 //                                    incoming/           an image that is being received

@@ -1,5 +1,5 @@
-// The replicated state: the RocksDB instance in <data_dir>/<state directory>, without WAL. Applied index, membership and
-// data change in one batch; after a crash the state is that of the last flush and the Raft log replays the rest.
+// The replicated state: the RocksDB instance in <data_dir>/<state directory>, without WAL. Applied index, membership
+// and data change in one batch; after a crash the state is that of the last flush and the Raft log replays the rest.
 //
 // Threads: apply() and flush() on one thread (the applier); everything const from any.
 #pragma once
@@ -36,10 +36,10 @@ struct CommandResult {
     future_revision,      // Compact: beyond the store's revision
   };
   Code code = Code::ok;
-  Revision revision;         // of the store after this command
-  Revision create_revision;  // put: of the key
-  Revision mod_revision;     // precondition_failed: of the key as it stands; 0 if absent
-  std::uint64_t version = 0; // put: of the key; 1 means created
+  Revision revision;          // of the store after this command
+  Revision create_revision;   // put: of the key
+  Revision mod_revision;      // precondition_failed: of the key as it stands; 0 if absent
+  std::uint64_t version = 0;  // put: of the key; 1 means created
   std::uint64_t deleted = 0;
 };
 
@@ -67,7 +67,8 @@ class StateMachine {
   raft::Index durable_index() const;
 
   // Applies consecutive entries, the first at applied_index() + 1, in one atomic batch. A pure function of state and
-  // entries. A payload that does not verify, an unknown apply version or an I/O error is an Error after which the node stops.
+  // entries. A payload that does not verify, an unknown apply version or an I/O error is an Error after which the node
+  // stops.
   Result<ApplyOutcome> apply(std::span<const raft::Entry> entries, raft::NodeId self);
 
   // Makes everything applied durable. Blocks for as long as the disk takes.

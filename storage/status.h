@@ -8,15 +8,15 @@
 namespace tenaz::storage {
 
 enum class ErrorCode {
-  io,              // a disk error; the message says which file and what to do
-  no_space,        // ENOSPC
-  corruption,      // what was read does not match its checksum, or synced bytes are missing
-  wrong_identity,  // the directory belongs to another node or cluster
-  newer_format,    // written by a later version of tenaz
-  locked,          // another process uses the directory
-  compacted,       // the revision is no longer held
-  future_revision, // the revision does not exist yet
-  invalid,         // the request makes no sense
+  io,               // a disk error; the message says which file and what to do
+  no_space,         // ENOSPC
+  corruption,       // what was read does not match its checksum, or synced bytes are missing
+  wrong_identity,   // the directory belongs to another node or cluster
+  newer_format,     // written by a later version of tenaz
+  locked,           // another process uses the directory
+  compacted,        // the revision is no longer held
+  future_revision,  // the revision does not exist yet
+  invalid,          // the request makes no sense
 };
 
 struct Error {

@@ -22,9 +22,9 @@ inline constexpr std::size_t kMaxKeyBytes = 4096;
 struct KeyValue {
   std::string key;
   std::string value;
-  Revision create_revision;  // of the write that made the key come into being
-  Revision mod_revision;     // of its latest write
-  std::uint64_t version = 0; // writes since it was created, from 1
+  Revision create_revision;   // of the write that made the key come into being
+  Revision mod_revision;      // of its latest write
+  std::uint64_t version = 0;  // writes since it was created, from 1
 };
 
 struct GetResult {
@@ -33,10 +33,10 @@ struct GetResult {
 };
 
 struct ListRequest {
-  std::string start;          // inclusive
-  std::string end;            // exclusive; empty: to the last key
-  std::optional<Revision> at; // nothing: now
-  std::size_t limit = 100;    // live keys
+  std::string start;                // inclusive
+  std::string end;                  // exclusive; empty: to the last key
+  std::optional<Revision> at;       // nothing: now
+  std::size_t limit = 100;          // live keys
   std::size_t max_bytes = 4 << 20;  // of keys and values; at least one item is returned
   bool keys_only = false;
 };

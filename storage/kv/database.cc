@@ -1,0 +1,279 @@
+#include "storage/kv/database.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/slice_transform.h>
+#include <rocksdb/table.h>
+
+#include <cstdlib>
+#include <system_error>
+
+#include "storage/bytes.h"
+#include "storage/rocks.h"
+
+namespace tenaz::storage::kv {
+namespace {
+
+// All versions of a key share a prefix: a Bloom filter over prefixes answers "no version in this file".
+class KeyPrefix final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "tenaz.key.1"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return {key.data(), key.size() - kRevisionBytes};
+  }
+  bool InDomain(const rocksdb::Slice& key) const override { return is_data_key(rocks::view(key)); }
+};
+
+// An image must not collect log files.
+class NoLog final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+rocksdb::ColumnFamilyOptions family_options(const Options& options) {
+  rocksdb::ColumnFamilyOptions o;
+  o.write_buffer_size = options.write_buffer_bytes;
+  o.max_write_buffer_number = 3;
+  o.level_compaction_dynamic_level_bytes = true;
+  o.target_file_size_base = 32 << 20;
+  o.paranoid_file_checks = false;
+  return o;
+}
+
+rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions t;
+  t.block_cache = cache;
+  t.cache_index_and_filter_blocks = true;
+  t.cache_index_and_filter_blocks_with_high_priority = true;
+  t.pin_l0_filter_and_index_blocks_in_cache = true;
+  t.format_version = 5;
+  return t;
+}
+
+rocksdb::ColumnFamilyOptions data_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
+                                          const Compactor& compactor) {
+  auto o = family_options(options);
+  auto t = table_options(cache);
+  t.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  t.whole_key_filtering = false;
+  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(t));
+  o.prefix_extractor = std::make_shared<KeyPrefix>();
+  o.memtable_prefix_bloom_size_ratio = 0.02;
+  o.compression = rocksdb::kLZ4Compression;
+  o.level0_file_num_compaction_trigger = 8;
+  o.compaction_filter_factory = compactor.data_filter();
+  return o;
+}
+
+rocksdb::ColumnFamilyOptions changes_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
+                                             const Compactor& compactor) {
+  auto o = family_options(options);
+  auto t = table_options(cache);
+  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(t));
+  o.compression = rocksdb::kLZ4Compression;
+  o.level0_file_num_compaction_trigger = 2;
+  o.compaction_filter_factory = compactor.changes_filter();
+  return o;
+}
+
+rocksdb::DBOptions database_options(const Options& options) {
+  rocksdb::Options o;
+  rocks::common_options(o);
+  o.create_missing_column_families = true;
+  o.atomic_flush = true;
+  // One bound for the memory of all column families.
+  o.db_write_buffer_size = options.write_buffer_bytes;
+  // Destruction is no flush: what is durable is what flush() or RocksDB itself wrote out.
+  o.avoid_flush_during_shutdown = true;
+  return rocksdb::DBOptions(o);
+}
+
+}  // namespace
+
+class Database::Listener final : public rocksdb::EventListener {
+ public:
+  explicit Listener(Database* database) : database_(database) {}
+  const char* Name() const override { return "tenaz.durable"; }
+  // With atomic_flush the notes come after all column families are in the manifest; the default one is in every flush.
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo& info) override {
+    if (info.cf_name == rocksdb::kDefaultColumnFamilyName) database_->refresh_durable();
+  }
+
+ private:
+  Database* database_;
+};
+
+Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& directory, const Options& options) {
+  std::unique_ptr<Database> self(new Database(directory));
+  std::error_code code;
+  if (std::filesystem::create_directories(directory, code); code) {
+    return rocks::system_error("cannot create", directory, code.value());
+  }
+  self->cache_ = rocksdb::NewLRUCache(options.cache_bytes);
+  auto database = database_options(options);
+  database.listeners.push_back(std::make_shared<Listener>(self.get()));
+  auto meta = family_options(options);
+  meta.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(self->cache_)));
+  const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
+      {rocksdb::kDefaultColumnFamilyName, meta},
+      {"data", data_options(options, self->cache_, self->compactor_)},
+      {"changes", changes_options(options, self->cache_, self->compactor_)}};
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const auto status = rocksdb::DB::Open(database, directory.string(), families, &handles, &db);
+  if (!status.ok()) return self->error(status, "cannot open the state");
+  self->db_.reset(db);
+  self->meta_ = handles[0];
+  self->data_ = handles[1];
+  self->changes_ = handles[2];
+  if (auto loaded = self->load(); !loaded) return loaded.error();
+  if (auto synced = rocks::sync_directory(std::filesystem::absolute(directory).parent_path()); !synced) {
+    return synced.error();
+  }
+  return self;
+}
+
+Database::~Database() {
+  compactor_.stop();
+  if (!db_) return;
+  rocksdb::CancelAllBackgroundWork(db_.get(), true);
+  for (auto* family : {meta_, data_, changes_}) {
+    if (family != nullptr) db_->DestroyColumnFamilyHandle(family);
+  }
+  db_->Close();
+}
+
+Result<std::string> Database::read_meta(rocksdb::ReadTier tier, std::string_view key) const {
+  rocksdb::ReadOptions read;
+  read.read_tier = tier;
+  std::string value;
+  const auto status = db_->Get(read, meta_, rocks::slice(key), &value);
+  if (!status.ok() && !status.IsNotFound()) return error(status, "cannot read the state");
+  return value;
+}
+
+Result<void> Database::load() {
+  auto format = read_meta(rocksdb::kReadAllTier, kFormatKey);
+  auto applied = read_meta(rocksdb::kReadAllTier, kAppliedKey);
+  auto compact = read_meta(rocksdb::kReadAllTier, kCompactKey);
+  for (const auto* part : {&format, &applied, &compact}) {
+    if (!*part) return part->error();
+  }
+  if (format->empty()) {
+    // Fresh, or never flushed: the format goes out with the first flush.
+    if (!applied->empty()) return damaged("it has no format");
+    std::string number;
+    bytes::put_le(number, kStateFormat, 4);
+    rocksdb::WriteBatch batch;
+    batch.Put(meta_, rocks::slice(kFormatKey), number);
+    if (auto written = write(batch); !written) return written;
+  } else {
+    if (format->size() != 4) return damaged("its format is unreadable");
+    const auto number = static_cast<std::uint32_t>(bytes::get_le(format->data(), 4));
+    if (number > kStateFormat) {
+      return Error{ErrorCode::newer_format, "the state in " + directory_.string() + " has format " +
+                                                std::to_string(number) + ", this version of tenaz knows up to " +
+                                                std::to_string(kStateFormat) + ": use the newer version"};
+    }
+    const auto decoded = applied->empty() ? std::optional<Applied>(Applied{}) : decode_applied(*applied);
+    if (!decoded || (!compact->empty() && compact->size() != 8)) return damaged("its applied index is unreadable");
+    opened_at_ = *decoded;
+    opened_compact_ = compact->empty() ? 0 : bytes::get_le(compact->data(), 8);
+  }
+  durable_index_ = opened_at_.index.value;
+  compactor_.start(db_.get(), data_, changes_, opened_compact_);
+  ready_ = true;
+  return {};
+}
+
+Result<void> Database::write(rocksdb::WriteBatch& batch) {
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  if (const auto status = db_->Write(options, &batch); !status.ok()) return error(status, "cannot write the state");
+  return {};
+}
+
+Result<void> Database::flush(bool wait) {
+  rocksdb::FlushOptions options;
+  options.wait = wait;
+  options.allow_write_stall = true;
+  const auto status = db_->Flush(options, {meta_, data_, changes_});
+  if (!status.ok()) return error(status, "cannot write out the state");
+  if (wait) refresh_durable();
+  return {};
+}
+
+void Database::refresh_durable() {
+  if (!ready_) return;
+  std::lock_guard guard(durable_mutex_);
+  const auto bytes = read_meta(rocksdb::kPersistedTier, kAppliedKey);
+  const auto applied = bytes ? decode_applied(*bytes) : std::nullopt;
+  if (!applied || applied->index.value <= durable_index_) return;
+  const auto compact = read_meta(rocksdb::kPersistedTier, kCompactKey);
+  durable_index_ = applied->index.value;
+  if (compact && compact->size() == 8) compactor_.durable(bytes::get_le(compact->data(), 8));
+  if (callback_) callback_(applied->index);
+}
+
+void Database::on_durable(std::function<void(raft::Index)> callback) {
+  std::lock_guard guard(durable_mutex_);
+  callback_ = std::move(callback);
+}
+
+std::size_t Database::cache_bytes() const {
+  return cache_->GetUsage();
+}
+
+std::uint64_t Database::property(const std::string& name) const {
+  std::uint64_t sum = 0;
+  for (auto* family : {meta_, data_, changes_}) {
+    std::string value;
+    if (db_->GetProperty(family, name, &value)) sum += std::strtoull(value.c_str(), nullptr, 10);
+  }
+  return sum;
+}
+
+std::uint64_t Database::running(bool compactions) const {
+  std::uint64_t value = 0;
+  db_->GetIntProperty(compactions ? "rocksdb.num-running-compactions" : "rocksdb.num-running-flushes", &value);
+  return value;
+}
+
+bool Database::writes_stopped() const {
+  std::uint64_t value = 0;
+  return db_->GetIntProperty("rocksdb.is-write-stopped", &value) && value != 0;
+}
+
+std::uint64_t Database::delayed_rate() const {
+  std::uint64_t value = 0;
+  db_->GetIntProperty("rocksdb.actual-delayed-write-rate", &value);
+  return value;
+}
+
+Error Database::error(const rocksdb::Status& status, std::string_view doing) const {
+  return rocks::error(status, std::string(doing) + " in " + directory_.string(),
+                      "Stop the node, remove this directory and start again: the node fetches its state from a peer.");
+}
+
+Error Database::damaged(std::string_view what) const {
+  return error(rocksdb::Status::Corruption(rocks::slice(what)), "the state is damaged");
+}
+
+Result<raft::Index> applied_index_of(const std::filesystem::path& directory) {
+  rocksdb::Options options;
+  options.info_log = std::make_shared<NoLog>();
+  rocksdb::DB* opened = nullptr;
+  auto status = rocksdb::DB::OpenForReadOnly(options, directory.string(), &opened);
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  std::string value;
+  if (status.ok()) status = db->Get(rocksdb::ReadOptions(), rocks::slice(kAppliedKey), &value);
+  const auto applied = status.ok() ? decode_applied(value) : std::nullopt;
+  if (status.IsNotFound()) return raft::Index();
+  if (!applied) return rocks::error(status, "cannot read the image in " + directory.string(), "Make it anew.");
+  return applied->index;
+}
+
+}  // namespace tenaz::storage::kv

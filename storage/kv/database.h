@@ -1,0 +1,87 @@
+// The RocksDB instance of one state directory: its column families, options, memory, and what of it is durable. It
+// knows nothing of commands. Threads: open and destruction apart, all calls from any thread.
+#pragma once
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "storage/kv/compaction.h"
+#include "storage/kv/key_encoding.h"
+#include "storage/options.h"
+#include "storage/status.h"
+
+namespace tenaz::storage::kv {
+
+class Database {
+ public:
+  static Result<std::unique_ptr<Database>> open(const std::filesystem::path& directory, const Options& options);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  rocksdb::DB& db() const { return *db_; }
+  rocksdb::ColumnFamilyHandle* meta() const { return meta_; }
+  rocksdb::ColumnFamilyHandle* data() const { return data_; }
+  rocksdb::ColumnFamilyHandle* changes() const { return changes_; }
+  const std::filesystem::path& directory() const { return directory_; }
+
+  // What stood at open.
+  const Applied& opened_at() const { return opened_at_; }
+  std::uint64_t opened_compact_revision() const { return opened_compact_; }
+
+  Result<void> write(rocksdb::WriteBatch& batch);
+  // All column families at once.
+  Result<void> flush(bool wait);
+  raft::Index durable_index() const { return raft::Index(durable_index_.load()); }
+  // Called, from RocksDB's threads too, when durable_index() has risen.
+  void on_durable(std::function<void(raft::Index)> callback);
+
+  Compactor& compactor() { return compactor_; }
+  std::size_t cache_bytes() const;
+  // The sum of an integer property over the column families.
+  std::uint64_t property(const std::string& name) const;
+  std::uint64_t running(bool compactions) const;  // else flushes
+  bool writes_stopped() const;
+  std::uint64_t delayed_rate() const;  // bytes per second that RocksDB lets in; 0: not delayed
+
+  // An Error for an operator from what RocksDB said while `doing`.
+  Error error(const rocksdb::Status& status, std::string_view doing) const;
+  Error damaged(std::string_view what) const;
+
+ private:
+  class Listener;
+  explicit Database(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  Result<void> load();
+  Result<std::string> read_meta(rocksdb::ReadTier tier, std::string_view key) const;
+  // Reads what the tables say, not the memory: see the design, crash safety.
+  void refresh_durable();
+
+  const std::filesystem::path directory_;
+  Compactor compactor_;
+  std::shared_ptr<rocksdb::Cache> cache_;
+  std::unique_ptr<rocksdb::DB> db_;
+  rocksdb::ColumnFamilyHandle* meta_ = nullptr;
+  rocksdb::ColumnFamilyHandle* data_ = nullptr;
+  rocksdb::ColumnFamilyHandle* changes_ = nullptr;
+  Applied opened_at_;
+  std::uint64_t opened_compact_ = 0;
+
+  std::atomic<bool> ready_{false};
+  std::mutex durable_mutex_;  // refreshes one at a time, and guards the callback
+  std::atomic<std::uint64_t> durable_index_{0};
+  std::function<void(raft::Index)> callback_;
+};
+
+// At which applied index a directory stands that is not open: an image.
+Result<raft::Index> applied_index_of(const std::filesystem::path& directory);
+
+}  // namespace tenaz::storage::kv

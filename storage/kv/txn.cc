@@ -1,0 +1,209 @@
+#include "storage/kv/txn.h"
+
+#include <algorithm>
+
+#include "storage/bytes.h"
+#include "storage/rocks.h"
+
+namespace tenaz::storage::kv {
+namespace {
+
+bool holds(const pb::Condition& condition, const Version& version) {
+  if (condition.must_exist() && !version.live) return false;
+  if (condition.must_not_exist() && version.live) return false;
+  const auto& revisions = condition.mod_revisions();
+  if (revisions.empty()) return true;
+  return version.live && std::find(revisions.begin(), revisions.end(), version.mod) != revisions.end();
+}
+
+CommandResult failed_precondition(std::uint64_t revision, const Version& version) {
+  CommandResult result;
+  result.code = CommandResult::Code::precondition_failed;
+  result.revision = Revision(revision);
+  if (version.live) {
+    result.create_revision = Revision(version.create);
+    result.mod_revision = Revision(version.mod);
+    result.version = version.version;
+  }
+  return result;
+}
+
+CommandResult with_code(CommandResult::Code code, std::uint64_t revision) {
+  CommandResult result;
+  result.code = code;
+  result.revision = Revision(revision);
+  return result;
+}
+
+Version marker(std::uint64_t revision, std::uint32_t sub) {
+  Version version;
+  version.mod = revision;
+  version.sub = sub;
+  return version;
+}
+
+}  // namespace
+
+Txn::Txn(Shared& shared, std::size_t expected_bytes)
+    : shared_(shared), batch_(expected_bytes), revision_(shared.revision.load()), compact_(shared.compact.load()) {}
+
+Result<CommandResult> Txn::run(const pb::Command& command, raft::Index index) {
+  if (command.apply_version() == 0 || command.apply_version() > kApplyVersion) {
+    return Error{ErrorCode::newer_format, "entry " + std::to_string(index.value) +
+                                              " of the log holds a command of version " +
+                                              std::to_string(command.apply_version()) +
+                                              ", which this version of tenaz does not know: use the newer version"};
+  }
+  switch (command.operation_case()) {
+    case pb::Command::kPut:
+      return put(command.put(), index);
+    case pb::Command::kDelete:
+      return remove(command.delete_(), index);
+    case pb::Command::kDeleteRange:
+      return remove_range(command.delete_range(), index);
+    case pb::Command::kCompact:
+      return compact(command.compact());
+    case pb::Command::OPERATION_NOT_SET:
+      break;
+  }
+  return Error{ErrorCode::newer_format, "entry " + std::to_string(index.value) +
+                                            " of the log holds a command that this version of tenaz does not know"};
+}
+
+Result<CommandResult> Txn::put(const pb::Put& put, raft::Index index) {
+  auto found = latest(put.key());
+  if (!found) return found.error();
+  if (put.has_condition() && !holds(put.condition(), *found)) return failed_precondition(revision_, *found);
+  Version next;
+  next.mod = ++revision_;
+  next.create = found->live ? found->create : revision_;
+  next.version = found->live ? found->version + 1 : 1;
+  next.value_bytes = put.value().size();
+  next.lease = put.lease();
+  next.live = true;
+  record(put.key(), next, index, put.value());
+  CommandResult result;
+  result.revision = Revision(revision_);
+  result.create_revision = Revision(next.create);
+  result.version = next.version;
+  return result;
+}
+
+Result<CommandResult> Txn::remove(const pb::Delete& command, raft::Index index) {
+  auto found = latest(command.key());
+  if (!found) return found.error();
+  if (command.has_condition() && !holds(command.condition(), *found)) return failed_precondition(revision_, *found);
+  CommandResult result = with_code(CommandResult::Code::ok, revision_);
+  if (!found->live) return result;
+  record(command.key(), marker(++revision_, 0), index, {});
+  result.revision = Revision(revision_);
+  result.deleted = 1;
+  return result;
+}
+
+Result<CommandResult> Txn::remove_range(const pb::DeleteRange& command, raft::Index index) {
+  auto keys = live_keys(command);
+  if (!keys) return keys.error();
+  if (keys->size() > command.max_keys()) return with_code(CommandResult::Code::too_many_keys, revision_);
+  CommandResult result = with_code(CommandResult::Code::ok, revision_);
+  if (keys->empty()) return result;
+  ++revision_;
+  std::uint32_t sub = 0;
+  for (const auto& key : *keys) record(key, marker(revision_, sub++), index, {});
+  result.revision = Revision(revision_);
+  result.deleted = keys->size();
+  return result;
+}
+
+Result<CommandResult> Txn::compact(const pb::Compact& command) {
+  if (command.revision() > revision_) return with_code(CommandResult::Code::future_revision, revision_);
+  if (command.revision() <= compact_) return with_code(CommandResult::Code::compacted, revision_);
+  compact_ = command.revision();
+  std::string value;
+  bytes::put_le(value, compact_, 8);
+  batch_.Put(shared_.database->meta(), rocks::slice(kCompactKey), value);
+  return with_code(CommandResult::Code::ok, revision_);
+}
+
+Result<Version> Txn::latest(std::string_view key) {
+  if (const auto it = versions_.find(key); it != versions_.end()) return it->second;
+  Version version;
+  if (!shared_.cache.find(key, version)) {
+    if (!look_up_) look_up_ = look_up_iterator(*shared_.database);
+    auto found = look_up(*shared_.database, *look_up_, key, revision_);
+    if (!found) return found;
+    version = *found;
+    shared_.cache.put(key, version);
+  }
+  return version;
+}
+
+void Txn::record(std::string_view key, const Version& version, raft::Index index, std::string_view value) {
+  key_buffer_.clear();
+  append_escaped(key_buffer_, key);
+  key_buffer_.append("\0\x01", 2);
+  append_revision(key_buffer_, version.mod);
+  value_buffer_.clear();
+  append_data_value(value_buffer_, version);
+  batch_.Put(shared_.database->data(), key_buffer_, value_buffer_);
+
+  const std::string change = change_key(version.mod, version.sub);
+  const std::string header = change_header(!version.live, index, key);
+  const rocksdb::Slice change_slice(change);
+  const rocksdb::Slice parts[] = {header, rocks::slice(value)};
+  batch_.Put(shared_.database->changes(), rocksdb::SliceParts(&change_slice, 1), rocksdb::SliceParts(parts, 2));
+
+  if (const auto it = versions_.find(key); it != versions_.end()) {
+    it->second = version;
+  } else {
+    versions_.emplace(key, version);
+  }
+}
+
+// Merges what is stored with what this Txn has written, key by key in order.
+Result<std::vector<std::string>> Txn::live_keys(const pb::DeleteRange& command) {
+  std::vector<std::string> keys;
+  const std::string& start = command.start();
+  const std::string& end = command.end();
+  if (!end.empty() && end <= start) return keys;
+  const auto enough = [&] { return keys.size() > command.max_keys(); };
+  auto mine = versions_.lower_bound(start);
+  const auto mine_end = end.empty() ? versions_.end() : versions_.lower_bound(end);
+
+  const std::string upper_key = data_bound(end);
+  const rocksdb::Slice upper(upper_key);
+  rocksdb::ReadOptions read;
+  read.total_order_seek = true;
+  if (!end.empty()) read.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> it(shared_.database->db().NewIterator(read, shared_.database->data()));
+  std::string prefix, key;
+  for (it->Seek(data_bound(start)); it->Valid() && !enough(); it->Next()) {
+    const std::string_view stored = rocks::view(it->key());
+    if (data_prefix_of(stored) == prefix) continue;  // an older version
+    prefix = data_prefix_of(stored);
+    const auto version = decode_data_value(data_revision_of(stored), rocks::view(it->value()));
+    if (!version || !unescape(prefix, key)) return shared_.database->damaged("a version record is not well-formed");
+    for (; mine != mine_end && mine->first < key && !enough(); ++mine) {
+      if (mine->second.live) keys.push_back(mine->first);
+    }
+    if (mine != mine_end && mine->first == key) {
+      if (mine->second.live) keys.push_back(key);
+      ++mine;
+    } else if (version->live) {
+      keys.push_back(key);
+    }
+  }
+  if (!it->status().ok()) return shared_.database->error(it->status(), "cannot read the state");
+  for (; mine != mine_end && !enough(); ++mine) {
+    if (mine->second.live) keys.push_back(mine->first);
+  }
+  return keys;
+}
+
+void Txn::publish() {
+  for (const auto& [key, version] : versions_) shared_.cache.put(key, version);
+  shared_.compact.store(compact_, std::memory_order_release);
+  shared_.revision.store(revision_, std::memory_order_release);
+}
+
+}  // namespace tenaz::storage::kv

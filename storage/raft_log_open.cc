@@ -1,0 +1,296 @@
+// Opening the Raft log: founding, identity, and the checks that nothing synced has been lost.
+#include <rocksdb/table.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "storage/raft_log_impl.h"
+#include "storage/rocks.h"
+
+namespace tenaz::storage {
+namespace {
+
+namespace fs = std::filesystem;
+using format::GroupField;
+
+constexpr const char* kFoundingStateDirectory = "state-0-0";
+
+std::string hex(std::string_view raw) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : raw) {
+    out.push_back(kDigits[static_cast<unsigned char>(c) >> 4]);
+    out.push_back(kDigits[static_cast<unsigned char>(c) & 15]);
+  }
+  return out;
+}
+
+// What lies in the data directory before anything is opened.
+struct Found {
+  bool founded = false;   // raft/ has its watermark file: a founding was finished here
+  bool database = false;  // raft/ has RocksDB's CURRENT
+  bool tables = false;    // raft/ has tables
+  std::string state;      // a state directory, if there is any
+};
+
+Result<Found> look(const fs::path& data_dir) {
+  Found found;
+  std::error_code code;
+  const fs::path raft = data_dir / "raft";
+  found.founded = fs::exists(raft / Watermark::kFileName, code);
+  found.database = fs::exists(raft / "CURRENT", code);
+  for (fs::directory_iterator it(raft, code), end; !code && it != end; it.increment(code)) {
+    if (it->path().extension() == ".sst") found.tables = true;
+  }
+  code.clear();
+  for (fs::directory_iterator it(data_dir, code), end; !code && it != end; it.increment(code)) {
+    const std::string name = it->path().filename().string();
+    if (name.starts_with("state-")) found.state = name;
+  }
+  if (code) return rocks::system_error("cannot read", data_dir, code.value());
+  return found;
+}
+
+Result<std::string> random_id() {
+  std::string id(16, '\0');
+  if (::getentropy(id.data(), id.size()) != 0) return Error{ErrorCode::io, "the kernel gives no random bytes"};
+  return id;
+}
+
+rocksdb::Options database_options(const Options& options, bool create) {
+  rocksdb::Options o;
+  rocks::common_options(o);
+  o.create_if_missing = create;
+  // A torn record at the end was never acknowledged; damage anywhere else is an error and not the end of the log.
+  o.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  // reclaim() writes the memory table out at log_buffer_bytes; this is the bound if the state falls behind.
+  o.write_buffer_size = options.log_buffer_bytes * 2;
+  o.max_write_buffer_number = 2;
+  o.compression = rocksdb::kNoCompression;
+  o.target_file_size_base = 32 << 20;
+  o.level0_file_num_compaction_trigger = 4;
+  o.allow_concurrent_memtable_write = false;
+  rocksdb::BlockBasedTableOptions table;
+  table.no_block_cache = true;  // entries are read once, in order
+  table.block_size = 32 << 10;
+  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return o;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RaftLog>> RaftLog::open(const fs::path& data_dir, const Identity& identity,
+                                               const raft::Configuration& founding, const Options& options) {
+  const fs::path absolute = fs::absolute(data_dir).lexically_normal();
+  std::error_code code;
+  if (fs::create_directories(absolute, code); code) {
+    return rocks::system_error("cannot create", absolute, code.value());
+  }
+  auto lock = DataLock::take(absolute);
+  if (!lock) return lock.error();
+  auto impl = std::make_unique<Impl>(absolute, std::move(*lock), options);
+  if (auto opened = impl->open(identity, founding); !opened) return opened.error();
+  return std::unique_ptr<RaftLog>(new RaftLog(std::move(impl)));
+}
+
+Error RaftLog::Impl::lost(const std::string& what) const {
+  return {ErrorCode::corruption,
+          what +
+              ". This node has lost part of its Raft log (term, vote or entries that it may have "
+              "acknowledged) and must not vote under this identity again: remove it from the "
+              "cluster, empty its data directory " +
+              data_dir.string() + " and add it anew."};
+}
+
+Result<void> RaftLog::Impl::open(const Identity& identity, const raft::Configuration& founding) {
+  const auto found_here = look(data_dir);
+  if (!found_here) return found_here.error();
+  if (!found_here->database && (found_here->founded || found_here->tables)) {
+    return lost(directory.string() + " has no CURRENT file any more");
+  }
+  if (!found_here->database && !found_here->state.empty()) {
+    return lost(data_dir.string() + " holds " + found_here->state + " but no Raft log");
+  }
+  const std::optional<Synced> synced_before = Watermark::read(directory);
+  if (auto opened = open_database(!found_here->database); !opened) return opened;
+
+  const auto record = get(format::kIdentityKey);
+  if (!record) return record.error();
+  if (!*record) {
+    // A founding that was interrupted left an empty database and nothing else.
+    if (found_here->founded || !found_here->state.empty())
+      return lost("the Raft log in " + directory.string() + " is empty");
+    const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions()));
+    it->SeekToFirst();
+    if (it->Valid() || !it->status().ok()) return lost("the Raft log in " + directory.string() + " has no identity");
+    if (auto done = found(identity, founding); !done) return done;
+  }
+  if (auto checked = check_identity(identity); !checked) return checked;
+  if (auto loaded = load(); !loaded) return loaded;
+  if (auto checked = check_watermark(synced_before); !checked) return checked;
+
+  auto opened = Watermark::open(directory);
+  if (!opened) return opened.error();
+  watermark.emplace(std::move(*opened));
+  rocksdb::WriteBatch batch;
+  ++incarnation;
+  batch.Put(rocks::slice(format::kIncarnationKey), format::encode_number(incarnation));
+  if (auto raised = commit(batch, shape.bounds(), hard_state); !raised) return raised;
+  if (auto done = watermark->sync(); !done) return done;
+  for (const auto& path : {directory, data_dir, data_dir.parent_path()}) {
+    if (auto done = rocks::sync_directory(path); !done) return done;
+  }
+  return {};
+}
+
+Result<void> RaftLog::Impl::open_database(bool create) {
+  rocksdb::DB* opened = nullptr;
+  const auto status = rocksdb::DB::Open(database_options(options, create), directory.string(), &opened);
+  if (!status.ok()) {
+    Error error = rocks::error(status, "cannot open the Raft log in " + directory.string(), "");
+    if (error.code == ErrorCode::corruption) return lost(error.message);
+    return error;
+  }
+  db.reset(opened);
+  return {};
+}
+
+Result<std::optional<std::string>> RaftLog::Impl::get(std::string_view key) const {
+  std::string value;
+  const auto status = db->Get(rocksdb::ReadOptions(), rocks::slice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) {
+    Error error = rocks::error(status, "cannot read the Raft log in " + directory.string(), "");
+    if (error.code == ErrorCode::corruption) return lost(error.message);
+    return error;
+  }
+  return std::optional<std::string>(std::move(value));
+}
+
+// One synced batch holds everything, so that an interrupted founding leaves either nothing or all of it. It is written
+// out as a table at once: the loss of a write-ahead log alone never makes a founded directory look like a fresh one.
+Result<void> RaftLog::Impl::found(const Identity& identity, const raft::Configuration& founding) {
+  const auto id = random_id();
+  if (!id) return id.error();
+  rocksdb::WriteBatch batch;
+  batch.Put(rocks::slice(format::kIdentityKey),
+            format::encode(format::IdentityRecord{format::kRaftFormat, identity.cluster_id, identity.node_id, *id}));
+  batch.Put(rocks::slice(format::kIncarnationKey), format::encode_number(0));
+  batch.Put(rocks::slice(format::kCountKey), format::encode_number(1));
+  batch.Put(format::group_key(group, GroupField::bounds), format::encode(format::Bounds{}));
+  batch.Put(format::group_key(group, GroupField::hard_state), format::encode(raft::HardState{}));
+  batch.Put(format::group_key(group, GroupField::configuration), format::encode_configuration(raft::Index(), founding));
+  batch.Put(format::group_key(group, GroupField::state_directory), kFoundingStateDirectory);
+  rocksdb::WriteOptions write;
+  write.sync = true;
+  auto status = db->Write(write, &batch);
+  if (status.ok()) status = db->Flush(rocksdb::FlushOptions());
+  if (!status.ok()) return rocks::error(status, "cannot found the Raft log in " + directory.string(), "");
+  return {};
+}
+
+Result<void> RaftLog::Impl::check_identity(const Identity& identity) const {
+  const auto stored = get(format::kIdentityKey);
+  if (!stored) return stored.error();
+  const auto record = *stored ? format::decode_identity(**stored) : std::nullopt;
+  if (!record) return lost("the identity in " + directory.string() + " is damaged");
+  if (record->format > format::kRaftFormat) {
+    return Error{ErrorCode::newer_format, "the data directory " + data_dir.string() + " has format " +
+                                              std::to_string(record->format) + ", this version of tenaz knows up to " +
+                                              std::to_string(format::kRaftFormat) + ": use the newer version"};
+  }
+  if (record->cluster_id != identity.cluster_id || record->node_id != identity.node_id) {
+    return Error{ErrorCode::wrong_identity, "the data directory " + data_dir.string() + " belongs to node " +
+                                                std::to_string(record->node_id.value) + " of cluster " +
+                                                hex(record->cluster_id) + ", but the configuration says node " +
+                                                std::to_string(identity.node_id.value) + " of cluster " +
+                                                hex(identity.cluster_id)};
+  }
+  return {};
+}
+
+Result<void> RaftLog::Impl::load() {
+  const std::string_view keys[] = {format::kIdentityKey, format::kIncarnationKey, format::kCountKey};
+  std::string values[7];
+  std::size_t n = 0;
+  for (const auto key : keys) {
+    auto value = get(key);
+    if (!value) return value.error();
+    values[n++] = value->value_or("");
+  }
+  for (const auto field :
+       {GroupField::bounds, GroupField::hard_state, GroupField::configuration, GroupField::state_directory}) {
+    auto value = get(format::group_key(group, field));
+    if (!value) return value.error();
+    values[n++] = value->value_or("");
+  }
+  const auto record = format::decode_identity(values[0]);
+  const auto starts = format::decode_number(values[1]);
+  const auto writes = format::decode_number(values[2]);
+  const auto bounds = format::decode_bounds(values[3]);
+  const auto hard = format::decode_hard_state(values[4]);
+  auto placed = format::decode_configuration(values[5]);
+  if (!record || !starts || !writes || !bounds || !hard || !placed || values[6].empty()) {
+    return lost("a record of the Raft log in " + directory.string() + " is missing or damaged");
+  }
+  storage_id = record->storage_id;
+  incarnation = *starts;
+  count = *writes;
+  hard_state = *hard;
+  configuration = std::move(*placed);
+  state_directory = values[6];
+
+  const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions()));
+  for (it->Seek(rocks::slice(format::kPinPrefix));
+       it->Valid() && it->key().starts_with(rocks::slice(format::kPinPrefix)); it->Next()) {
+    const auto pin = format::decode_pin(rocks::view(it->key()), rocks::view(it->value()));
+    if (!pin) return lost("a peer's record in " + directory.string() + " is damaged");
+    pins[pin->id] = *pin;
+  }
+  if (!it->status().ok()) return lost("cannot read " + directory.string() + ": " + it->status().ToString());
+  return load_entries(*bounds);
+}
+
+// Reads every entry once: all are there, none is damaged, and their terms never fall.
+Result<void> RaftLog::Impl::load_entries(const format::Bounds& bounds) {
+  shape = LogShape(bounds.first.previous(), bounds.before_term);
+  const std::string upper_key = format::entry_key(group, bounds.last.next());
+  const rocksdb::Slice upper(upper_key);
+  rocksdb::ReadOptions read;
+  read.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(read));
+  it->Seek(format::entry_key(group, bounds.first));
+  raft::Term before = bounds.before_term;
+  for (raft::Index index = bounds.first; index <= bounds.last; index = index.next(), it->Next()) {
+    const bool here = it->Valid() && format::entry_index(group, rocks::view(it->key())) == index;
+    const auto term = here ? format::check_entry(index, rocks::view(it->value())) : std::nullopt;
+    if (!term || *term < before) {
+      return lost("entry " + std::to_string(index.value) + " of the Raft log in " + directory.string() +
+                  (it->status().ok() ? (here ? " is damaged" : " is missing") : ": " + it->status().ToString()));
+    }
+    before = *term;
+    shape.append(index, *term, it->key().size() + it->value().size());
+  }
+  if (shape.bounds() != bounds || hard_state.term < bounds.last_term) {
+    return lost("the entries of the Raft log in " + directory.string() + " do not match its bounds or term");
+  }
+  return {};
+}
+
+Result<void> RaftLog::Impl::check_watermark(const std::optional<Synced>& before) const {
+  if (!before) return {};
+  if (before->storage_id != storage_id) {
+    return lost((directory / Watermark::kFileName).string() + " belongs to another disk than the log beside it");
+  }
+  if (count < before->count) {
+    return lost("the last " + std::to_string(before->count - count) + " synced writes of the Raft log in " +
+                directory.string() + " are gone");
+  }
+  if (count == before->count && synced(shape.bounds(), hard_state) != *before) {
+    return lost("the Raft log in " + directory.string() + " ends elsewhere than its last synced write");
+  }
+  return {};
+}
+
+}  // namespace tenaz::storage

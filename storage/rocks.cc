@@ -1,0 +1,65 @@
+#include "storage/rocks.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace tenaz::storage::rocks {
+
+Error error(const rocksdb::Status& status, std::string_view what, std::string_view advice) {
+  std::string message(what);
+  message += ": " + status.ToString();
+  const bool full = status.IsNoSpace() || status.subcode() == rocksdb::Status::kNoSpace ||
+                    message.find("No space left on device") != std::string::npos;
+  if (full) return {ErrorCode::no_space, message + ". The file system is full: make room and start the node again."};
+  // A file that is missing or short is damage too, not a passing fault.
+  if (status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound() || status.IsInvalidArgument()) {
+    return {ErrorCode::corruption, message + ". " + std::string(advice)};
+  }
+  return {ErrorCode::io, message};
+}
+
+void common_options(rocksdb::DBOptions& options) {
+  options.create_if_missing = true;
+  options.paranoid_checks = true;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.max_log_file_size = 1 << 20;
+  options.keep_log_file_num = 3;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.max_background_jobs = 2;
+  options.max_subcompactions = 1;
+  options.max_manifest_file_size = 4 << 20;
+  options.recycle_log_file_num = 0;
+  options.track_and_verify_wals_in_manifest = true;
+  options.compaction_readahead_size = 256 << 10;
+}
+
+Error system_error(std::string_view what, const std::filesystem::path& path, int number) {
+  return {number == ENOSPC ? ErrorCode::no_space : ErrorCode::io,
+          std::string(what) + " " + path.string() + ": " + std::generic_category().message(number)};
+}
+
+namespace {
+
+Result<void> sync(const std::filesystem::path& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (fd < 0) return system_error("cannot open", path, errno);
+  const int failed = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  if (failed != 0) return system_error("cannot sync", path, failed);
+  return {};
+}
+
+}  // namespace
+
+Result<void> sync_file(const std::filesystem::path& path) {
+  return sync(path, O_RDONLY);
+}
+Result<void> sync_directory(const std::filesystem::path& path) {
+  return sync(path, O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace tenaz::storage::rocks
