@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -200,8 +201,9 @@ void Search::number_values(const Operations& operations) {
     const auto id = ids.emplace(operation->value, static_cast<std::uint32_t>(ids.size())).first->second;
     steps_.push_back({operation, id, optional});
   }
-  std::stable_sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) {
-    return std::pair(a.optional, a.operation->called) < std::pair(b.optional, b.operation->called);
+  std::sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) {
+    return std::tuple(a.optional, a.operation->called, a.operation) <
+           std::tuple(b.optional, b.operation->called, b.operation);
   });
   completed_ = static_cast<std::size_t>(
       std::count_if(steps_.begin(), steps_.end(), [](const Step& step) { return !step.optional; }));
@@ -209,8 +211,8 @@ void Search::number_values(const Operations& operations) {
   taken_.resize(steps_.size());
   for (std::size_t i = 0; i < completed_; ++i)
     if (steps_[i].operation->revision != 0) by_revision_.push_back(i);
-  std::stable_sort(by_revision_.begin(), by_revision_.end(), [this](std::size_t a, std::size_t b) {
-    return steps_[a].operation->revision < steps_[b].operation->revision;
+  std::sort(by_revision_.begin(), by_revision_.end(), [this](std::size_t a, std::size_t b) {
+    return std::pair(steps_[a].operation->revision, a) < std::pair(steps_[b].operation->revision, b);
   });
   rank_.assign(completed_, by_revision_.size());
   for (std::size_t i = 0; i < by_revision_.size(); ++i) rank_[by_revision_[i]] = i;
@@ -223,8 +225,8 @@ void Search::build_events() {
     events_.push_back({steps_[i].operation->answered, true, i, 0, 0});
   }
   // At equal times calls come first: the two operations overlap.
-  std::stable_sort(events_.begin() + 1, events_.end(), [](const Event& a, const Event& b) {
-    return std::pair(a.at, a.answer) < std::pair(b.at, b.answer);
+  std::sort(events_.begin() + 1, events_.end(), [](const Event& a, const Event& b) {
+    return std::tuple(a.at, a.answer, a.step) < std::tuple(b.at, b.answer, b.step);
   });
   call_of_.resize(completed_);
   answer_of_.resize(completed_);
@@ -395,10 +397,11 @@ Verdict check_revisions(const History& history) {
 
   Operations by_call = told;
   Operations by_answer = std::move(told);
-  std::stable_sort(by_call.begin(), by_call.end(),
-                   [](const Operation* a, const Operation* b) { return a->called < b->called; });
-  std::stable_sort(by_answer.begin(), by_answer.end(),
-                   [](const Operation* a, const Operation* b) { return a->answered < b->answered; });
+  std::sort(by_call.begin(), by_call.end(),
+            [](const Operation* a, const Operation* b) { return std::pair(a->called, a) < std::pair(b->called, b); });
+  std::sort(by_answer.begin(), by_answer.end(), [](const Operation* a, const Operation* b) {
+    return std::pair(a->answered, a) < std::pair(b->answered, b);
+  });
   const Operation* highest = nullptr;  // of those answered before the call at hand
   std::size_t answered = 0;
   for (const Operation* operation : by_call) {
