@@ -1,0 +1,115 @@
+#include "server/app.h"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include "raft/membership.h"
+#include "server/hex.h"
+#include "server/host.h"
+#include "server/http/server.h"
+#include "server/logging.h"
+#include "server/metrics.h"
+#include "server/version.h"
+
+namespace tenaz::server {
+
+namespace {
+
+// SIGTERM to exit takes at most 5 s: these add up to less.
+constexpr auto kHandOverTimeout = std::chrono::milliseconds(1500);
+constexpr auto kDrainTimeout = std::chrono::milliseconds(2000);
+
+HostOptions host_options(const config::Config& config) {
+  HostOptions out;
+  out.self = raft::NodeId(config.node.id);
+  out.name = config.node.name;
+  out.cluster_id = config::cluster_id(config.cluster);
+  out.data_dir = config.node.data_dir;
+  std::vector<raft::Member> members;
+  for (const auto& member : config.cluster.members)
+    members.push_back({raft::NodeId(member.id), member.name, member.peer, member.client, {}});
+  out.founding = raft::founding_configuration(std::move(members));
+  out.raft = config.raft;
+  out.storage = config.storage;
+  out.peer = config.peer;
+  out.limits = config.limits;
+  return out;
+}
+
+// The signals that tenazd handles are blocked in every thread and taken one by one by the main thread.
+sigset_t block_signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals, signal);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+void reload(const std::string& file) {
+  if (file.empty()) {
+    spdlog::warn("SIGHUP: there is no configuration file to read again");
+    return;
+  }
+  const auto loaded = config::load(file);
+  if (!loaded.config) {
+    for (const auto& fault : loaded.faults) spdlog::error("SIGHUP: {}", fault);
+    spdlog::error("SIGHUP: nothing was changed");
+    return;
+  }
+  set_up_logging(loaded.config->log);
+  spdlog::info("SIGHUP: [log] was read again; every other change needs a restart");
+}
+
+[[noreturn]] void storage_failed(const storage::Error& error) {
+  spdlog::critical("storage failed, this node stops: {}", error.message);
+  spdlog::default_logger()->flush();
+  std::_Exit(kExitStorageFailed);
+}
+
+}  // namespace
+
+int run(const config::Config& config, const std::string& config_file) {
+  set_up_logging(config.log);
+  const sigset_t signals = block_signals();
+  spdlog::info("tenazd {}: node {} ({}), data in {}", kVersion, config.node.id, config.node.name, config.node.data_dir);
+
+  Metrics metrics;
+  auto host = Host::open(host_options(config), metrics, storage_failed);
+  if (!host) {
+    spdlog::critical("cannot start: {}", host.error().message);
+    return kExitCannotStart;
+  }
+  if (const auto started = (*host)->start(); !started) {
+    spdlog::critical("cannot start: {}", started.error().message);
+    return kExitCannotStart;
+  }
+  HttpServer http(config.http, config.limits, **host, metrics);
+  if (const auto fault = http.start()) {
+    spdlog::critical("cannot start: {}", *fault);
+    (*host)->stop();
+    return kExitCannotStart;
+  }
+  spdlog::info("serving clients on {}, peers on {}", http.endpoint(), config.peer.listen);
+
+  for (;;) {
+    int signal = 0;
+    ::sigwait(&signals, &signal);
+    if (signal != SIGHUP) {
+      spdlog::info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+      break;
+    }
+    reload(config_file);
+  }
+  (*host)->hand_over(kHandOverTimeout);
+  http.stop(kDrainTimeout);
+  (*host)->stop();
+  spdlog::info("stopped");
+  return kExitStopped;
+}
+
+}  // namespace tenaz::server

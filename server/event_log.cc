@@ -1,0 +1,62 @@
+#include "server/event_log.h"
+
+#include <spdlog/spdlog.h>
+
+namespace tenaz::server {
+
+void EventLog::role_changed(raft::Role role, raft::Term term) {
+  if (role == raft::Role::leader) spdlog::info("raft: this node leads term {}", term.value);
+  next_.role_changed(role, term);
+}
+
+void EventLog::leader_changed(raft::NodeId leader, raft::Term term) {
+  if (leader)
+    spdlog::info("raft: node {} leads term {}", leader.value, term.value);
+  else
+    spdlog::warn("raft: no leader is known in term {}", term.value);
+  next_.leader_changed(leader, term);
+}
+
+void EventLog::election_started(raft::Term term, bool pre_vote) {
+  if (pre_vote)
+    spdlog::info("raft: no word from a leader; asking whether an election after term {} would succeed", term.value);
+  else
+    spdlog::info("raft: standing for election in term {}", term.value);
+  next_.election_started(term, pre_vote);
+}
+
+void EventLog::election_ended(bool won, raft::Term term) {
+  if (!won) spdlog::info("raft: the election of term {} was not won", term.value);
+  next_.election_ended(won, term);
+}
+
+void EventLog::stepped_down(raft::Term term, const char* reason) {
+  spdlog::warn("raft: gave up the leadership of term {} ({})", term.value, reason);
+  next_.stepped_down(term, reason);
+}
+
+void EventLog::peer_rolled_back(raft::NodeId peer) {
+  spdlog::error(
+      "raft: node {} has lost entries that it had acknowledged; it no longer counts. Its disk went back in time: "
+      "remove "
+      "the node and add it anew",
+      peer.value);
+  next_.peer_rolled_back(peer);
+}
+
+void EventLog::snapshot_wanted(raft::NodeId peer) {
+  spdlog::info("snapshot: node {} is behind the compacted log; making an image for it", peer.value);
+  next_.snapshot_wanted(peer);
+}
+
+void EventLog::snapshot_installing(raft::NodeId from, raft::Index index) {
+  spdlog::info("snapshot: fetching the state at index {} from node {}", index.value, from.value);
+  next_.snapshot_installing(from, index);
+}
+
+void EventLog::snapshot_installed(raft::Index index) {
+  spdlog::info("snapshot: the state at index {} is in force", index.value);
+  next_.snapshot_installed(index);
+}
+
+}  // namespace tenaz::server

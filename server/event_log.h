@@ -1,0 +1,29 @@
+// One log line per event that an operator cares about, on the way to the metrics. On the replica's thread.
+#pragma once
+
+#include "server/ports.h"
+
+namespace tenaz::server {
+
+class EventLog final : public Probe {
+ public:
+  explicit EventLog(Probe& next) : next_(next) {}
+
+  void role_changed(raft::Role role, raft::Term term) override;
+  void leader_changed(raft::NodeId leader, raft::Term term) override;
+  void election_started(raft::Term term, bool pre_vote) override;
+  void election_ended(bool won, raft::Term term) override;
+  void stepped_down(raft::Term term, const char* reason) override;
+  void peer_rolled_back(raft::NodeId peer) override;
+  void snapshot_wanted(raft::NodeId peer) override;
+  void snapshot_installing(raft::NodeId from, raft::Index index) override;
+  void snapshot_installed(raft::Index index) override;
+  void proposed(std::size_t commands, std::size_t bytes) override { next_.proposed(commands, bytes); }
+  void write_finished(const char* result, raft::Duration took) override { next_.write_finished(result, took); }
+  void read_index_finished(raft::Duration took) override { next_.read_index_finished(took); }
+
+ private:
+  Probe& next_;
+};
+
+}  // namespace tenaz::server

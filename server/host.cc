@@ -1,0 +1,425 @@
+#include "server/host.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/statvfs.h>
+
+#include <boost/asio/post.hpp>
+#include <future>
+#include <random>
+
+#include "server/clock.h"
+#include "server/hex.h"
+
+namespace tenaz::server {
+
+namespace {
+
+constexpr auto kDiskCheckInterval = std::chrono::milliseconds(500);
+
+std::uint64_t random_number() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+std::function<std::uint64_t(std::uint64_t)> random_source() {
+  auto engine = std::make_shared<std::mt19937_64>(random_number());
+  return [engine](std::uint64_t bound) { return std::uniform_int_distribution<std::uint64_t>(0, bound - 1)(*engine); };
+}
+
+std::string voters_text(const raft::Configuration& configuration) {
+  std::string out;
+  for (const auto& member : configuration.members)
+    out += fmt::format("{}{}@{}", out.empty() ? "" : ", ", member.id.value, member.peer);
+  return out;
+}
+
+}  // namespace
+
+storage::Result<std::unique_ptr<Host>> Host::open(const HostOptions& options, Metrics& metrics, Fatal fatal) {
+  auto log = storage::RaftLog::open(options.data_dir, {from_hex(options.cluster_id), options.self}, options.founding,
+                                    options.storage);
+  if (!log) return log.error();
+  if (auto cleaned = storage::remove_leftovers(options.data_dir, (*log)->state_directory()); !cleaned)
+    return cleaned.error();
+  auto state = storage::StateMachine::open(options.data_dir / (*log)->state_directory(), options.storage);
+  if (!state) return state.error();
+
+  const raft::Index compacted = (*log)->first_index().previous();
+  if ((*state)->applied_index() < compacted)
+    return storage::Error{
+        storage::ErrorCode::corruption,
+        fmt::format("{}: the state stands at index {}, but the log begins behind {}: part of the state "
+                    "is missing. Remove this node from the cluster, empty its data directory and add it anew",
+                    options.data_dir.string(), (*state)->applied_index().value, compacted.value)};
+  return std::unique_ptr<Host>(new Host(options, metrics, std::move(fatal), std::move(*log), std::move(*state)));
+}
+
+Host::Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::unique_ptr<storage::RaftLog> log,
+           std::unique_ptr<storage::StateMachine> state)
+    : options_(options),
+      metrics_(metrics),
+      fatal_(std::move(fatal)),
+      boot_(random_number()),
+      log_(std::move(log)),
+      state_(std::make_shared<HeldState>(std::move(state), options_.data_dir / log_->state_directory())),
+      events_(metrics),
+      pins_(log_->pins()) {
+  metrics_.set_storage_figures([this] { return state_.get()->figures(); });
+}
+
+Host::~Host() {
+  stop();
+}
+
+storage::Result<void> Host::start() {
+  const auto state = state_.get();
+  const peer::LocalIdentity identity{from_hex(options_.cluster_id), options_.self, log_->storage_id(),
+                                     log_->incarnation(), boot_};
+  transport_ = std::make_unique<peer::Transport>(io_, options_.peer, identity, static_cast<peer::Handler&>(*this));
+  if (auto listening = transport_->listen(); !listening) return listening.error();
+
+  log_writer_ = std::make_unique<LogWriter>(
+      *log_, options_.storage.log_retain_bytes, metrics_,
+      LogWriter::Callbacks{
+          [this](raft::WriteId id) { enqueue_task([this, id] { replica_->on_persisted(boot_now(), id); }); },
+          [this](raft::Index index) { enqueue_task([this, index] { replica_->on_log_compacted(boot_now(), index); }); },
+          fatal_});
+  applier_ = std::make_unique<Applier>(
+      state_, options_.self,
+      Applier::Callbacks{[this](storage::ApplyOutcome outcome) {
+                           enqueue_task([this, outcome = std::make_shared<storage::ApplyOutcome>(std::move(outcome))] {
+                             replica_->on_applied(boot_now(), *outcome);
+                           });
+                         },
+                         fatal_});
+  state->on_durable(
+      [this](raft::Index index) { enqueue_task([this, index] { replica_->on_durable_state(boot_now(), index); }); });
+  const auto send = [this](raft::NodeId to, PeerMessage message) {
+    enqueue_task([this, to, message = std::make_shared<PeerMessage>(std::move(message))] {
+      transport_->send(to, std::move(*message));
+    });
+  };
+  sender_ = std::make_unique<SnapshotSender>(options_.data_dir, send);
+  fetcher_ = std::make_unique<SnapshotFetcher>(options_.data_dir, send);
+
+  ReplicaOptions replica_options;
+  replica_options.raft = options_.raft;
+  replica_options.max_inflight_bytes = options_.limits.max_inflight_bytes;
+  ReplicaStart start{options_.self,
+                     boot_,
+                     log_->hard_state(),
+                     log_->configuration(),
+                     log_->configuration_index(),
+                     state->applied_index(),
+                     state->reader().revision(),
+                     boot_now(),
+                     random_source(),
+                     wall_ms};
+  replica_ = std::make_unique<Replica>(replica_options, start,
+                                       Replica::Ports{*log_writer_, *applier_, *transport_, *this, events_});
+  const auto& members = replica_->core().configuration().members;
+  transport_->set_members(members);
+  spdlog::info("cluster {}: members {}; log {}..{}, state at index {}, revision {}, term {}", options_.cluster_id,
+               voters_text(replica_->core().configuration()), log_->first_index().value, log_->last_index().value,
+               state->applied_index().value, state->reader().revision().value, log_->hard_state().term.value);
+
+  watch_disk();
+  boost::asio::post(io_, [this] { carry_out(); });
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "replica");
+    io_.run();
+  });
+  return {};
+}
+
+void Host::hand_over(std::chrono::nanoseconds timeout) {
+  std::promise<void> handed;
+  auto done = handed.get_future();
+  const bool asked = enqueue_task([this, timeout, &handed] {
+    if (replica_->core().role() != raft::Role::leader) {
+      handed.set_value();
+      return;
+    }
+    spdlog::info("handing leadership over");
+    const raft::Instant now = boot_now();
+    replica_->transfer_leadership(now, raft::NodeId{}, now + timeout, [&handed](bool ok) {
+      if (!ok) spdlog::warn("no other node took the leadership over");
+      handed.set_value();
+    });
+  });
+  if (asked) done.wait();
+}
+
+void Host::stop() {
+  if (!thread_.joinable()) return;
+  std::promise<void> answered;
+  auto done = answered.get_future();
+  enqueue_task([this, &answered] {
+    replica_->stop(boot_now());
+    answered.set_value();
+  });
+  done.wait();
+  {
+    const std::lock_guard lock(calls_mutex_);
+    accepting_ = false;
+  }
+  fetcher_.reset();
+  sender_.reset();
+  log_writer_->stop();
+  applier_->stop();
+  state_.get()->on_durable(nullptr);
+  boost::asio::post(io_, [this] {
+    timer_.cancel();
+    disk_timer_.cancel();
+    transport_.reset();
+    keep_running_.reset();
+    io_.stop();
+  });
+  thread_.join();
+  if (const auto flushed = state_.get()->flush(); !flushed)
+    spdlog::warn("the state could not be flushed at the end ({}); it is replayed from the log at the next start",
+                 flushed.error().message);
+}
+
+// --- calls
+// ------------------------------------------------------------------------------------------------------------
+
+void Host::enqueue(Call call) {
+  bool first = false;
+  {
+    const std::lock_guard lock(calls_mutex_);
+    if (accepting_) {
+      first = calls_.empty();
+      calls_.push_back(std::move(call));
+    }
+  }
+  if (first) {
+    boost::asio::post(io_, [this] { drain(); });
+  }
+}
+
+bool Host::enqueue_task(Task task) {
+  {
+    const std::lock_guard lock(calls_mutex_);
+    if (!accepting_) return false;
+  }
+  enqueue(std::move(task));
+  return true;
+}
+
+void Host::drain() {
+  {
+    const std::lock_guard lock(calls_mutex_);
+    taken_.swap(calls_);
+  }
+  const raft::Instant now = boot_now();
+  for (auto& call : taken_) {
+    if (auto* write = std::get_if<WriteCall>(&call))
+      replica_->write(now, write->sequence, std::move(write->command), write->is_put, write->deadline,
+                      std::move(write->done));
+    else if (auto* read = std::get_if<ReadCall>(&call))
+      replica_->read_index(now, read->deadline, std::move(read->done));
+    else
+      std::get<Task>(call)();
+  }
+  taken_.clear();
+  carry_out();
+}
+
+void Host::carry_out() {
+  const raft::Instant now = boot_now();
+  if (replica_->deadline() <= now) replica_->tick(now);
+  replica_->carry_out(now);
+  transport_->flush();
+  arm_timer();
+}
+
+void Host::arm_timer() {
+  const raft::Instant due = replica_->deadline();
+  if (due >= armed_) return;  // what is armed fires earlier and looks again
+  armed_ = due;
+  timer_.expires_after(std::max(due - boot_now(), raft::Duration(0)));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    armed_ = raft::Instant::max();
+    carry_out();
+  });
+}
+
+void Host::watch_disk() {
+  struct statvfs disk {};
+  const std::uint64_t reserve = options_.storage.reserve_bytes;
+  if (reserve > 0 && ::statvfs(options_.data_dir.c_str(), &disk) == 0) {
+    const std::uint64_t free_bytes = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+    const bool low = free_bytes < reserve;
+    if (low != disk_low_) {
+      disk_low_ = low;
+      if (low)
+        spdlog::warn("disk: {} bytes are free, less than storage.reserve_bytes = {}: puts are refused, deletes work",
+                     free_bytes, reserve);
+      else
+        spdlog::info("disk: {} bytes are free again", free_bytes);
+    }
+    replica_->on_disk_low(boot_now(), low);
+  }
+  disk_timer_.expires_after(kDiskCheckInterval);
+  disk_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    watch_disk();
+    carry_out();
+  });
+}
+
+// --- Node
+// -------------------------------------------------------------------------------------------------------------
+
+void Host::write(storage::pb::Command command, raft::Duration timeout, std::function<void(const WriteResult&)> done) {
+  const std::uint64_t sequence = last_sequence_.fetch_add(1, std::memory_order_relaxed) + 1;
+  auto* origin = command.mutable_origin();
+  origin->set_node(options_.self.value);
+  origin->set_boot(boot_);
+  origin->set_sequence(sequence);
+  enqueue(WriteCall{sequence, command.SerializeAsString(), command.has_put(), boot_now() + timeout, std::move(done)});
+}
+
+void Host::read_index(raft::Duration timeout, std::function<void(const ReadResult&)> done) {
+  enqueue(ReadCall{boot_now() + timeout, std::move(done)});
+}
+
+void Host::wait_revision(storage::Revision revision, raft::Duration timeout,
+                         std::function<void(const ReadResult&)> done) {
+  enqueue(Task([this, revision, deadline = boot_now() + timeout, done = std::move(done)]() mutable {
+    replica_->wait_revision(boot_now(), revision, deadline, std::move(done));
+  }));
+}
+
+void Host::status(std::function<void(const NodeStatus&)> done) {
+  enqueue(Task([this, done = std::move(done)] {
+    NodeStatus status = replica_->status(boot_now());
+    status.name = options_.name;
+    status.cluster_id = options_.cluster_id;
+    done(status);
+  }));
+}
+
+std::shared_ptr<const storage::kv::Reader> Host::reader() const {
+  const auto state = state_.get();
+  return {state, &state->reader()};
+}
+
+void Host::transfer_leadership(raft::NodeId target, raft::Duration timeout, std::function<void(bool)> done) {
+  enqueue(Task([this, target, deadline = boot_now() + timeout, done = std::move(done)]() mutable {
+    replica_->transfer_leadership(boot_now(), target, deadline, std::move(done));
+  }));
+}
+
+// --- peers
+// ------------------------------------------------------------------------------------------------------------
+
+void Host::on_message(raft::NodeId from, PeerMessage message) {
+  if (auto* request = std::get_if<SnapshotRequest>(&message))
+    sender_->on_request(from, std::move(*request));
+  else if (auto* manifest = std::get_if<SnapshotManifest>(&message))
+    fetcher_->on_manifest(from, std::move(*manifest));
+  else if (auto* data = std::get_if<SnapshotData>(&message))
+    fetcher_->on_data(from, std::move(*data));
+  else
+    replica_->on_message(boot_now(), from, std::move(message));
+}
+
+void Host::on_messages_done() {
+  carry_out();
+}
+
+void Host::on_unreachable(raft::NodeId peer) {
+  replica_->on_unreachable(boot_now(), peer);
+  carry_out();
+}
+
+// A peer's disk is pinned at first contact, durably before anything that it says can count. Later only the number of
+// its starts is kept up, which may lag: it serves to notice a disk that was put back.
+std::optional<std::string> Host::check_identity(raft::NodeId node, const std::string& storage_id,
+                                                std::uint64_t incarnation) {
+  for (auto& pin : pins_) {
+    if (pin.id != node) continue;
+    if (pin.storage_id != storage_id)
+      return fmt::format(
+          "disk replaced: node {} is known with another storage id. A voter whose disk was emptied or replaced has "
+          "forgotten its votes; remove node {} from the cluster and add it anew",
+          node.value, node.value);
+    if (incarnation < pin.incarnation)
+      return fmt::format(
+          "disk rolled back: node {} has been started {} times on this disk, but shows start {}. An older copy of its "
+          "data has forgotten what it acknowledged; remove node {} from the cluster and add it anew",
+          node.value, pin.incarnation, incarnation, node.value);
+    if (incarnation > pin.incarnation) {
+      pin.incarnation = incarnation;
+      log_writer_->run([this, pin](storage::RaftLog& log) {
+        if (const auto done = log.pin(pin); !done) fatal_(done.error());
+      });
+    }
+    return std::nullopt;
+  }
+  pins_.push_back({node, storage_id, incarnation});
+  std::promise<void> pinned;
+  log_writer_->run([this, pin = pins_.back(), &pinned](storage::RaftLog& log) {
+    if (const auto done = log.pin(pin); !done) fatal_(done.error());
+    pinned.set_value();
+  });
+  pinned.get_future().wait();
+  return std::nullopt;
+}
+
+void Host::on_refused(raft::NodeId peer, const peer::Refusal& refusal) {
+  if (refusal.code == peer::RefusalCode::identity)
+    spdlog::error("node {} refuses this node: {}", peer.value, refusal.text);
+}
+
+// --- snapshots
+// --------------------------------------------------------------------------------------------------------
+
+void Host::make_image(raft::NodeId peer) {
+  sender_->make_image(state_.get(), [this, peer](raft::Index index, raft::Term term, const std::string& id) {
+    enqueue_task([this, peer, index, term, id] { replica_->on_image(boot_now(), peer, index, term, id); });
+  });
+}
+
+void Host::install(const raft::Output::Install& install) {
+  fetcher_->start(install.from, install.meta, install.snapshot_id,
+                  [this, meta = install.meta](storage::Result<std::string> directory) {
+                    if (!directory) {
+                      spdlog::warn("snapshot: not fetched: {}", directory.error().message);
+                      enqueue_task([this] { replica_->on_install_failed(boot_now()); });
+                      return;
+                    }
+                    applier_->run([this, meta, name = *directory] { put_in_force(meta, name); });
+                  });
+}
+
+// On the applier's thread, so that nothing is applied meanwhile. A crash before the log's synced batch leaves the old
+// state in force, one after it the new; the other directory is removed at the next start.
+void Host::put_in_force(const raft::SnapshotMeta& meta, const std::string& directory) {
+  auto opened = storage::StateMachine::open(options_.data_dir / directory, options_.storage);
+  if (!opened) {
+    spdlog::error("snapshot: what was fetched does not open: {}", opened.error().message);
+    enqueue_task([this] { replica_->on_install_failed(boot_now()); });
+    return;
+  }
+  auto held = std::make_shared<HeldState>(std::move(*opened), options_.data_dir / directory);
+  std::promise<void> reset;
+  log_writer_->run([&](storage::RaftLog& log) {
+    if (const auto done = log.reset(meta, directory); !done) fatal_(done.error());
+    reset.set_value();
+  });
+  reset.get_future().wait();
+
+  state_.get()->on_durable(nullptr);
+  held->state().on_durable(
+      [this](raft::Index index) { enqueue_task([this, index] { replica_->on_durable_state(boot_now(), index); }); });
+  const storage::Revision revision = held->state().reader().revision();
+  // Requests under way still read the old state; its directory goes when the last of them is done.
+  state_.replace(std::move(held));
+  enqueue_task([this, meta, revision] { replica_->on_installed(boot_now(), meta, revision); });
+}
+
+}  // namespace tenaz::server

@@ -1,0 +1,140 @@
+// The replica in production: its thread, its clock, its peers, its disk threads, and the thread-safe Node that HTTP
+// talks to.
+//
+// Threads: "replica" runs the io_context (peers' sockets, timers, the replica itself); "log-writer" and "applier" are
+// in executors.h; images are made and fetched on threads of snapshot_transfer.h. HTTP threads only enqueue here.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "server/event_log.h"
+#include "server/executors.h"
+#include "server/metrics.h"
+#include "server/node.h"
+#include "server/peer/transport.h"
+#include "server/replica.h"
+#include "server/snapshot_transfer.h"
+#include "storage/raft_log.h"
+#include "storage/state_machine.h"
+
+namespace tenaz::server {
+
+struct HostOptions {
+  raft::NodeId self;
+  std::string name;
+  std::string cluster_id;  // 32 hex digits
+  std::filesystem::path data_dir;
+  raft::Configuration founding;  // used when the data directory is new
+  raft::Options raft;
+  storage::Options storage;
+  PeerOptions peer;
+  LimitOptions limits;
+};
+
+class Host final : public Node, private SnapshotPort, private peer::Handler {
+ public:
+  // Opens the disk. Error: a sentence for the operator. `metrics` must outlive the host.
+  static storage::Result<std::unique_ptr<Host>> open(const HostOptions& options, Metrics& metrics, Fatal fatal);
+  ~Host() override;
+
+  // Binds the peers' port and begins to take part.
+  storage::Result<void> start();
+
+  // Hands leadership over if this node leads, waiting at most `timeout` for it. Blocks; not from a callback.
+  void hand_over(std::chrono::nanoseconds timeout);
+  // Answers what waits, stops all threads and makes the state durable. No callback comes afterwards.
+  void stop();
+
+  // --- Node (thread-safe) -------------------------------------------------------------------------------------------
+  void write(storage::pb::Command command, raft::Duration timeout,
+             std::function<void(const WriteResult&)> done) override;
+  void read_index(raft::Duration timeout, std::function<void(const ReadResult&)> done) override;
+  void wait_revision(storage::Revision revision, raft::Duration timeout,
+                     std::function<void(const ReadResult&)> done) override;
+  void status(std::function<void(const NodeStatus&)> done) override;
+  std::shared_ptr<const storage::kv::Reader> reader() const override;
+  void transfer_leadership(raft::NodeId target, raft::Duration timeout, std::function<void(bool)> done) override;
+
+ private:
+  Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::unique_ptr<storage::RaftLog> log,
+       std::unique_ptr<storage::StateMachine> state);
+
+  struct WriteCall {
+    std::uint64_t sequence = 0;
+    std::string command;
+    bool is_put = false;
+    raft::Instant deadline;
+    WriteDone done;
+  };
+  struct ReadCall {
+    raft::Instant deadline;
+    ReadDone done;
+  };
+  using Task = std::function<void()>;
+  using Call = std::variant<WriteCall, ReadCall, Task>;
+
+  // Any thread: handles `call` on the replica's thread. Calls that come together are carried out together.
+  void enqueue(Call call);
+  // After the host has begun to stop nothing is enqueued any more; false then.
+  bool enqueue_task(Task task);
+  void drain();
+  void carry_out();
+  void arm_timer();
+  void watch_disk();
+
+  // SnapshotPort
+  void make_image(raft::NodeId peer) override;
+  void install(const raft::Output::Install& install) override;
+  void put_in_force(const raft::SnapshotMeta& meta, const std::string& directory);
+
+  // peer::Handler
+  void on_message(raft::NodeId from, PeerMessage message) override;
+  void on_messages_done() override;
+  void on_unreachable(raft::NodeId peer) override;
+  std::optional<std::string> check_identity(raft::NodeId node, const std::string& storage_id,
+                                            std::uint64_t incarnation) override;
+  void on_refused(raft::NodeId peer, const peer::Refusal& refusal) override;
+
+  const HostOptions options_;
+  Metrics& metrics_;
+  Fatal fatal_;
+  const std::uint64_t boot_;
+  std::atomic<std::uint64_t> last_sequence_{0};
+
+  std::unique_ptr<storage::RaftLog> log_;
+  StateHolder state_;
+  EventLog events_;
+  std::vector<storage::PeerPin> pins_;  // as on disk, or about to be
+
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{io_.get_executor()};
+  boost::asio::steady_timer timer_{io_};
+  boost::asio::steady_timer disk_timer_{io_};
+  raft::Instant armed_ = raft::Instant::max();
+
+  std::mutex calls_mutex_;
+  std::vector<Call> calls_;
+  std::vector<Call> taken_;  // drain()'s, kept for its capacity
+  bool accepting_ = true;
+  bool disk_low_ = false;
+
+  std::unique_ptr<peer::Transport> transport_;
+  std::unique_ptr<LogWriter> log_writer_;
+  std::unique_ptr<Applier> applier_;
+  std::unique_ptr<SnapshotSender> sender_;
+  std::unique_ptr<SnapshotFetcher> fetcher_;
+  std::unique_ptr<Replica> replica_;
+  std::thread thread_;
+};
+
+}  // namespace tenaz::server

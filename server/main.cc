@@ -1,0 +1,39 @@
+// tenazd: one node of a tenaz cluster.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "config/config.h"
+#include "server/app.h"
+#include "server/version.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"tenazd, one node of a tenaz cluster. Without --config: a cluster of one on 127.0.0.1:7480."};
+  app.set_version_flag("--version", std::string("tenazd ") + tenaz::server::kVersion);
+  std::string file, data_dir;
+  bool check = false;
+  auto* config_option = app.add_option("--config", file, "TOML file of this node");
+  auto* dir_option = app.add_option("--data-dir", data_dir, "Directory of a cluster of one")->excludes(config_option);
+  app.add_flag("--check-config", check, "Print ok or every fault of the file, and exit")->needs(config_option);
+  try {
+    app.parse(argc, argv);
+    if (file.empty() && data_dir.empty())
+      throw CLI::RequiredError("--config FILE, or --data-dir DIR for a cluster of one,");
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? tenaz::server::kExitStopped : tenaz::server::kExitUsage;
+  }
+  static_cast<void>(dir_option);
+
+  if (file.empty()) return tenaz::server::run(tenaz::config::single_node(data_dir), file);
+  const auto loaded = tenaz::config::load(file);
+  if (!loaded.config) {
+    for (const auto& fault : loaded.faults) std::fprintf(stderr, "%s\n", fault.c_str());
+    return tenaz::server::kExitBadConfig;
+  }
+  if (check) {
+    std::puts("ok");
+    return tenaz::server::kExitStopped;
+  }
+  return tenaz::server::run(*loaded.config, file);
+}
