@@ -71,20 +71,19 @@ void Core::Impl::step(Instant now, NodeId from, Message message) {
   std::visit(overloaded{[](VoteRequest&) {}, [](VoteReply&) {}, [&](auto& m) { on(from, m); }}, message);
 }
 
-// A leader of an earlier term must learn that it is deposed: otherwise a node that went ahead to a higher term could
-// neither follow it nor win against it (thesis 9.6; pre-vote with check-quorum).
+// A leader of an earlier term must learn that it is deposed: otherwise a node that went ahead to a higher term could neither
+// follow it nor win against it (thesis 9.6; pre-vote with check-quorum). Sequence and round stay 0: they count within a
+// term, and the sender may lead again by the time this answer, which carries the new term, arrives.
 void Core::Impl::answer_old_term(NodeId from, const Message& message) {
-  if (const auto* append = std::get_if<AppendRequest>(&message)) {
+  if (std::holds_alternative<AppendRequest>(message)) {
     AppendReply reply;
     reply.term = hard_state_.term;
-    reply.sequence = append->sequence;
-    reply.prev_index = append->prev_index;
     reply.last_index = log_.last_index();
     send(from, reply);
-  } else if (const auto* beat = std::get_if<Heartbeat>(&message)) {
-    send(from, HeartbeatReply{hard_state_.term, beat->round});
-  } else if (const auto* install = std::get_if<InstallSnapshot>(&message)) {
-    send(from, InstallSnapshotFailed{hard_state_.term, install->meta.index});
+  } else if (std::holds_alternative<Heartbeat>(message)) {
+    send(from, HeartbeatReply{hard_state_.term, 0});
+  } else if (std::holds_alternative<InstallSnapshot>(message)) {
+    send(from, InstallSnapshotFailed{hard_state_.term, Index{}});
   }
 }
 
