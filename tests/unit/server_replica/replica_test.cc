@@ -1,0 +1,393 @@
+// The host loop against hand-driven ports: nothing is durable, applied or delivered until the test says so.
+#include "server/replica.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "raft/membership.h"
+
+namespace tenaz::server {
+namespace {
+
+using raft::Index;
+using raft::NodeId;
+using raft::Term;
+using std::chrono::milliseconds;
+
+struct FakeLog final : LogPort, raft::LogReader {
+  std::vector<raft::Entry> entries_;
+  std::deque<raft::Persist> waiting;
+
+  const raft::LogReader& reader() const override { return *this; }
+  void write(raft::Persist write) override { waiting.push_back(std::move(write)); }
+  void compact(Index, raft::Configuration, Index) override {}
+  Index compaction_target(Index) const override { return Index{0}; }
+  std::uint64_t bytes() const override { return 0; }
+
+  Index first_index() const override { return Index{1}; }
+  Index last_index() const override { return Index{entries_.size()}; }
+  std::optional<Term> term(Index i) const override {
+    if (!i) return Term{0};
+    if (i > last_index()) return std::nullopt;
+    return entries_[i.value - 1].term;
+  }
+  std::vector<raft::Entry> entries(Index from, Index to, std::size_t) const override {
+    return {entries_.begin() + static_cast<std::ptrdiff_t>(from.value - 1),
+            entries_.begin() + static_cast<std::ptrdiff_t>(to.value)};
+  }
+  raft::WriteId make_durable() {
+    auto write = std::move(waiting.front());
+    waiting.pop_front();
+    for (auto& entry : write.entries) {
+      entries_.resize(entry.index.value - 1);
+      entries_.push_back(entry);
+    }
+    return write.id;
+  }
+};
+
+struct FakeState final : StatePort {
+  std::deque<raft::Entry> waiting;
+  void apply(std::vector<raft::Entry> entries) override {
+    waiting.insert(waiting.end(), entries.begin(), entries.end());
+  }
+};
+
+struct FakeTransport final : TransportPort {
+  std::vector<std::pair<NodeId, PeerMessage>> sent;
+  bool connected = true;
+  bool send(NodeId to, PeerMessage message) override {
+    if (connected) sent.emplace_back(to, std::move(message));
+    return connected;
+  }
+  template <class T>
+  std::vector<T> take() {
+    std::vector<T> out;
+    std::erase_if(sent, [&](auto& item) {
+      auto* message = std::get_if<T>(&item.second);
+      if (message) out.push_back(std::move(*message));
+      return message != nullptr;
+    });
+    return out;
+  }
+};
+
+struct FakeSnapshots final : SnapshotPort {
+  void make_image(NodeId) override {}
+  void install(const raft::Output::Install&) override {}
+};
+
+class ReplicaTest : public ::testing::Test {
+ protected:
+  void start(std::uint64_t nodes) {
+    std::vector<raft::Member> members;
+    for (std::uint64_t id = 1; id <= nodes; ++id) members.push_back({NodeId(id), "", "", "", ""});
+    ReplicaStart start;
+    start.self = NodeId{1};
+    start.boot = 99;
+    start.configuration = raft::founding_configuration(std::move(members));
+    start.now = now;
+    start.random = [](std::uint64_t bound) { return bound / 2; };
+    start.wall_time_ms = [] { return std::uint64_t{0}; };
+    replica =
+        std::make_unique<Replica>(ReplicaOptions{}, start, Replica::Ports{log, state, transport, snapshots, probe});
+    pass(milliseconds(0));
+  }
+
+  std::string command(std::uint64_t sequence, bool put = true) {
+    storage::pb::Command out;
+    out.set_apply_version(storage::kApplyVersion);
+    out.mutable_origin()->set_node(1);
+    out.mutable_origin()->set_boot(99);
+    out.mutable_origin()->set_sequence(sequence);
+    if (put)
+      out.mutable_put()->set_key("k");
+    else
+      out.mutable_delete_()->set_key("k");
+    return out.SerializeAsString();
+  }
+
+  void write(std::uint64_t sequence, bool put = true) {
+    replica->write(now, sequence, command(sequence, put), put, now + milliseconds(1000),
+                   [this, sequence](const WriteResult& result) {
+                     EXPECT_FALSE(writes.contains(sequence)) << "answered twice";
+                     writes[sequence] = result;
+                   });
+    replica->carry_out(now);
+  }
+
+  void heartbeat(std::uint64_t leader, std::uint64_t term, std::uint64_t commit = 0) {
+    replica->on_message(now, NodeId(leader), raft::Message(raft::Heartbeat{Term(term), Index(commit), 1}));
+    replica->carry_out(now);
+    persist_all();
+  }
+
+  // An append of one entry of `term` at `index`, committed as it arrives.
+  void append(std::uint64_t leader, std::uint64_t term, std::uint64_t index, const std::string& payload) {
+    raft::AppendRequest request;
+    request.term = Term(term);
+    request.prev_index = Index(index - 1);
+    request.prev_term = log.term(Index(index - 1)).value();
+    request.commit = Index(index);
+    request.sequence = index;
+    request.entries.push_back({Term(term), Index(index),
+                               payload.empty() ? raft::EntryKind::noop : raft::EntryKind::commands,
+                               raft::make_payload(payload)});
+    replica->on_message(now, NodeId(leader), raft::Message(request));
+    replica->carry_out(now);
+    persist_all();
+    apply_all();
+  }
+
+  void persist_all() {
+    while (!log.waiting.empty()) {
+      replica->on_persisted(now, log.make_durable());
+      replica->carry_out(now);
+    }
+  }
+
+  // Applies what was committed, answering every command in it as done.
+  void apply_all() {
+    while (!state.waiting.empty()) {
+      storage::ApplyOutcome outcome;
+      for (const auto& entry : state.waiting) {
+        outcome.index = entry.index;
+        outcome.term = entry.term;
+        if (entry.kind != raft::EntryKind::commands) continue;
+        const auto batch = storage::parse_payload(*entry.payload);
+        ASSERT_TRUE(batch);
+        for (const auto& parsed : batch->commands()) {
+          outcome.revision = storage::Revision(++revision);
+          if (parsed.origin().node() == 1)
+            outcome.replies.push_back({{NodeId{1}, parsed.origin().boot(), parsed.origin().sequence()}, {}});
+        }
+      }
+      state.waiting.clear();
+      replica->on_applied(now, outcome);
+      replica->carry_out(now);
+    }
+  }
+
+  void pass(milliseconds time) {
+    now += time;
+    replica->tick(now);
+    replica->carry_out(now);
+  }
+
+  std::string payload_of(std::uint64_t sequence) {
+    storage::PayloadBuilder builder;
+    builder.add(command(sequence));
+    return *builder.finish(0);
+  }
+
+  raft::Instant now{std::chrono::seconds(100)};
+  FakeLog log;
+  FakeState state;
+  FakeTransport transport;
+  FakeSnapshots snapshots;
+  Probe probe;
+  std::unique_ptr<Replica> replica;
+  std::map<std::uint64_t, WriteResult> writes;
+  std::uint64_t revision = 0;
+};
+
+TEST_F(ReplicaTest, ALoneNodeAnswersOnlyWhatIsDurableAndApplied) {
+  start(1);
+  persist_all();
+  apply_all();
+  ASSERT_EQ(replica->core().role(), raft::Role::leader);
+  write(1);
+  EXPECT_TRUE(state.waiting.empty()) << "applied before its own log was durable";
+  EXPECT_FALSE(writes.contains(1));
+  persist_all();
+  EXPECT_FALSE(writes.contains(1)) << "answered before it was applied";
+  apply_all();
+  ASSERT_TRUE(writes.contains(1));
+  EXPECT_FALSE(writes[1].failure);
+}
+
+TEST_F(ReplicaTest, WritesThatQueueBehindASyncShareOneEntry) {
+  start(1);
+  persist_all();
+  apply_all();
+  const auto before = log.last_index();
+  for (std::uint64_t sequence = 1; sequence <= 10; ++sequence) write(sequence);
+  EXPECT_EQ(log.waiting.size(), 2u) << "two writes under way, the others collect";
+  persist_all();
+  apply_all();
+  EXPECT_EQ(writes.size(), 10u);
+  EXPECT_EQ(log.last_index().past(before), 3u);
+}
+
+TEST_F(ReplicaTest, AFollowerForwardsEachWriteOnceAndAnswersWhenItIsAppliedHere) {
+  start(3);
+  heartbeat(2, 1);
+  write(1);
+  write(2);
+  const auto forwards = transport.take<ForwardWrites>();
+  ASSERT_EQ(forwards.size(), 2u);
+  EXPECT_EQ(forwards[0].term, Term{1});
+  replica->on_unreachable(now, NodeId{2});
+  pass(milliseconds(100));
+  heartbeat(2, 1);
+  EXPECT_TRUE(transport.take<ForwardWrites>().empty()) << "a copy may still commit";
+  append(2, 1, 1, "");
+  append(2, 1, 2, payload_of(1));
+  ASSERT_TRUE(writes.contains(1));
+  EXPECT_FALSE(writes[1].failure);
+  EXPECT_FALSE(writes.contains(2));
+}
+
+TEST_F(ReplicaTest, WhatALaterTermHasOvertakenWasNotApplied) {
+  start(3);
+  heartbeat(2, 1);
+  write(1);
+  ASSERT_EQ(transport.take<ForwardWrites>().size(), 1u);
+  heartbeat(3, 2);
+  EXPECT_FALSE(writes.contains(1)) << "the old leader's entry may yet be what the new one commits";
+  append(3, 2, 1, "");
+  ASSERT_TRUE(writes.contains(1));
+  EXPECT_EQ(writes[1].failure, Failure::no_leader);
+  EXPECT_TRUE(writes[1].not_applied);
+}
+
+TEST_F(ReplicaTest, ARefusedForwardWaitsForTheNextTermsLeader) {
+  start(3);
+  heartbeat(2, 1);
+  write(1);
+  ASSERT_EQ(transport.take<ForwardWrites>().size(), 1u);
+  ForwardRefused refused{Term{1}, 99, {1}, WriteRefusal::not_leader};
+  replica->on_message(now, NodeId{2}, refused);
+  replica->carry_out(now);
+  EXPECT_TRUE(transport.take<ForwardWrites>().empty()) << "refused in this very term";
+  heartbeat(3, 2);
+  const auto again = transport.take<ForwardWrites>();
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].term, Term{2});
+  replica->on_message(now, NodeId{2}, refused);  // a late copy speaks of another attempt
+  replica->carry_out(now);
+  EXPECT_TRUE(transport.take<ForwardWrites>().empty());
+}
+
+TEST_F(ReplicaTest, ADeadlineTellsAQueuedWriteFromAPlacedOne) {
+  start(3);
+  write(1);  // no leader yet: it only queues
+  pass(milliseconds(1100));
+  ASSERT_TRUE(writes.contains(1));
+  EXPECT_EQ(writes[1].failure, Failure::no_leader);
+  EXPECT_TRUE(writes[1].not_applied);
+  heartbeat(2, 9);
+  write(2);
+  for (int i = 0; i < 12; ++i) {
+    heartbeat(2, 9);
+    pass(milliseconds(100));
+  }
+  ASSERT_TRUE(writes.contains(2));
+  EXPECT_EQ(writes[2].failure, Failure::timeout);
+  EXPECT_FALSE(writes[2].not_applied) << "it left for the leader";
+}
+
+TEST_F(ReplicaTest, ALeaderRefusesForwardsOfAnotherTermAndOfNoOrigin) {
+  start(1);
+  persist_all();
+  apply_all();
+  ForwardWrites late{Term{77}, {}};
+  storage::pb::Command foreign;
+  foreign.set_apply_version(storage::kApplyVersion);
+  foreign.mutable_origin()->set_node(2);
+  foreign.mutable_origin()->set_boot(5);
+  foreign.mutable_origin()->set_sequence(6);
+  foreign.mutable_put()->set_key("x");
+  late.commands.push_back(foreign.SerializeAsString());
+  replica->on_message(now, NodeId{2}, late);
+  replica->carry_out(now);
+  const auto refused = transport.take<ForwardRefused>();
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].boot, 5u);
+  EXPECT_EQ(refused[0].sequences, std::vector<std::uint64_t>{6});
+  EXPECT_TRUE(log.waiting.empty());
+}
+
+TEST_F(ReplicaTest, ManyReadsShareOneQuestionToTheLeader) {
+  start(3);
+  heartbeat(2, 1);
+  int answered = 0;
+  for (int i = 0; i < 5; ++i)
+    replica->read_index(now, now + milliseconds(500), [&](const ReadResult& result) {
+      EXPECT_FALSE(result.failure);
+      ++answered;
+    });
+  replica->carry_out(now);
+  auto questions = transport.take<ReadIndexRequest>();
+  ASSERT_EQ(questions.size(), 1u);
+  replica->on_message(now, NodeId{2}, ReadIndexReply{99, questions[0].id + 1000, true, Index{0}});
+  EXPECT_EQ(answered, 0) << "the answer to another question";
+  replica->on_message(now, NodeId{2}, ReadIndexReply{99, questions[0].id, true, Index{1}});
+  replica->carry_out(now);
+  EXPECT_EQ(answered, 0) << "index 1 is not applied here";
+  append(2, 1, 1, "");
+  EXPECT_EQ(answered, 5);
+}
+
+TEST_F(ReplicaTest, AnUnansweredQuestionIsAskedAgainUnderAnotherId) {
+  start(3);
+  heartbeat(2, 1);
+  replica->read_index(now, now + milliseconds(900), [](const ReadResult&) {});
+  replica->carry_out(now);
+  const auto first = transport.take<ReadIndexRequest>();
+  ASSERT_EQ(first.size(), 1u);
+  for (int i = 0; i < 5; ++i) {
+    heartbeat(2, 1);
+    pass(milliseconds(50));
+  }
+  const auto second = transport.take<ReadIndexRequest>();
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_NE(first[0].id, second[0].id);
+}
+
+TEST_F(ReplicaTest, WithoutRoomPutsAreRefusedAndDeletesAreNot) {
+  start(1);
+  persist_all();
+  apply_all();
+  replica->on_disk_low(now, true);
+  write(1, true);
+  ASSERT_TRUE(writes.contains(1));
+  EXPECT_EQ(writes[1].failure, Failure::disk_full);
+  EXPECT_TRUE(writes[1].not_applied);
+  write(2, false);
+  persist_all();
+  apply_all();
+  ASSERT_TRUE(writes.contains(2));
+  EXPECT_FALSE(writes[2].failure);
+  replica->on_disk_low(now, false);
+  write(3, true);
+  persist_all();
+  apply_all();
+  ASSERT_TRUE(writes.contains(3));
+  EXPECT_FALSE(writes[3].failure);
+}
+
+TEST_F(ReplicaTest, StopAnswersEverythingThatWaits) {
+  start(3);
+  write(1);  // queued
+  heartbeat(2, 1);
+  write(2);  // placed
+  int reads = 0;
+  replica->read_index(now, now + milliseconds(500), [&](const ReadResult& result) {
+    EXPECT_EQ(result.failure, Failure::stopping);
+    ++reads;
+  });
+  replica->stop(now);
+  EXPECT_EQ(reads, 1);
+  EXPECT_EQ(writes.size(), 2u);
+  EXPECT_EQ(writes[2].failure, Failure::stopping);
+  EXPECT_FALSE(writes[2].not_applied);
+  write(3);
+  EXPECT_EQ(writes[3].failure, Failure::stopping);
+  EXPECT_TRUE(writes[3].not_applied);
+  EXPECT_EQ(replica->waiting(), 0u);
+}
+
+}  // namespace
+}  // namespace tenaz::server
