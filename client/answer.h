@@ -1,0 +1,21 @@
+// The JSON of the HTTP API, turned into results. For client.cc.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "client/client.h"
+
+namespace tenaz::client {
+
+// What a problem document says. `write`: without a word about the outcome, it is unknown.
+Error read_problem(const Response& response, bool write);
+
+// These fail with the code "bad_answer" if the body is not what the API promises.
+Result<GetResult> read_get(const Response& response);
+Result<Page> read_page(const Response& response);
+Result<PutResult> read_put(const Response& response);
+Result<DeleteResult> read_delete(const Response& response);
+Result<NodeStatus> read_status(const Response& response);
+
+}  // namespace tenaz::client

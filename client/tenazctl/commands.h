@@ -1,0 +1,45 @@
+// What each command of tenazctl does. Results go to stdout, words about failures to stderr.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "client/client.h"
+
+namespace tenaz::client {
+
+// What scripts may rely on.
+enum ExitCode : int {
+  kDone = 0,
+  kRefused = 1,  // or not found
+  kUsage = 2,
+  kNoAnswer = 3,  // nobody could be reached, or nobody who can answer now; a write may have been done if stderr says so
+};
+
+enum class Output { table, json };
+
+struct Arguments {
+  Output output = Output::table;
+  ReadOptions read;
+  std::string key;
+  std::optional<std::string> value;  // "-": stdin
+  std::string file;                  // that holds the value
+  std::optional<std::uint64_t> if_match;
+  bool if_absent = false;
+  Range range;
+  bool whole_range = false;  // del: the range instead of a key
+  std::uint64_t limit = 0;   // list: 0: all
+  bool keys_only = false;
+  std::optional<std::uint64_t> max_keys;
+  std::uint64_t node_id = 0;
+};
+
+int put(Client& client, const Arguments& arguments);
+int get(Client& client, const Arguments& arguments);
+int del(Client& client, const Arguments& arguments);
+int list(Client& client, const Arguments& arguments);
+int status(Client& client, const Arguments& arguments);
+int transfer(Client& client, const Arguments& arguments);
+
+}  // namespace tenaz::client

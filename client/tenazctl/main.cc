@@ -1,0 +1,155 @@
+// tenazctl: a tenaz cluster from the command line.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <functional>
+#include <map>
+
+#include "client/tenazctl/commands.h"
+
+namespace {
+
+using tenaz::client::Arguments;
+using tenaz::client::Client;
+using tenaz::client::Consistency;
+using tenaz::client::Output;
+
+struct Settings {
+  std::string endpoints{tenaz::client::kDefaultEndpoint};
+  double timeout_seconds = 5;
+  Arguments arguments;
+  std::function<int(Client&, const Arguments&)> command;
+};
+
+constexpr const char* kFooter = R"(
+Exit status: 0 done, 1 refused or not found, 2 usage, 3 no answer (for a write, stderr says whether it may have been done).
+Keys that begin with "-" come after "--": tenazctl get -- -key)";
+
+void add_read_options(CLI::App& app, Arguments& a) {
+  const std::map<std::string, Consistency> words = {{"linearizable", Consistency::linearizable},
+                                                    {"local", Consistency::local}};
+  app.add_option("--consistency", a.read.consistency,
+                 "linearizable (default), or local: the state of the node that is asked, as far as it is")
+      ->transform(CLI::CheckedTransformer(words))
+      ->option_text("WORD");
+  app.add_option("--revision", a.read.revision, "The state at this revision")->check(CLI::PositiveNumber);
+}
+
+void add_range_options(CLI::App& app, Arguments& a) {
+  app.add_option("--start", a.range.start, "The first key");
+  app.add_option("--end", a.range.end, "The first key that no longer belongs to the range");
+}
+
+void add_put(CLI::App& app, Settings& settings) {
+  Arguments& a = settings.arguments;
+  CLI::App& put = *app.add_subcommand("put", "Writes a value");
+  put.add_option("key", a.key, "The key")->required()->type_name("KEY");
+  auto* value = put.add_option("value", a.value, "The value; - reads it from stdin")->type_name("VALUE");
+  auto* file = put.add_option("--file", a.file, "Reads the value from this file")->type_name("FILE")->excludes(value);
+  auto* if_match = put.add_option("--if-match", a.if_match, "Only if the key was last changed in this revision");
+  put.add_flag("--if-absent", a.if_absent, "Only if there is no such key")->excludes(if_match);
+  put.final_callback([&settings, value, file] {
+    if (value->count() == 0 && file->count() == 0) throw CLI::RequiredError("VALUE, - or --file");
+    settings.command = tenaz::client::put;
+  });
+}
+
+void add_get(CLI::App& app, Settings& settings) {
+  Arguments& a = settings.arguments;
+  CLI::App& get = *app.add_subcommand("get", "Prints a value, byte for byte");
+  get.add_option("key", a.key, "The key")->required()->type_name("KEY");
+  add_read_options(get, a);
+  get.final_callback([&settings] { settings.command = tenaz::client::get; });
+}
+
+void add_del(CLI::App& app, Settings& settings) {
+  Arguments& a = settings.arguments;
+  CLI::App& del = *app.add_subcommand("del", "Deletes a key, or a range in one step; an absent key is no error");
+  auto* key = del.add_option("key", a.key, "The key")->type_name("KEY");
+  auto* prefix = del.add_option("--prefix", a.range.prefix, "Deletes all keys that begin so")->excludes(key);
+  add_range_options(del, a);
+  auto* if_match = del.add_option("--if-match", a.if_match, "Only if the key was last changed in this revision");
+  del.add_option("--max-keys", a.max_keys, "Delete nothing if the range holds more keys");
+  del.final_callback([&settings, key, prefix, if_match] {
+    Arguments& given = settings.arguments;
+    const tenaz::client::Range& range = given.range;
+    given.whole_range = prefix->count() > 0 || !range.start.empty() || !range.end.empty();
+    if (given.whole_range == (key->count() > 0)) throw CLI::RequiredError("Either KEY or a range");
+    if (given.whole_range && range.prefix.empty() && range.start.empty() && range.end.empty()) {
+      throw CLI::ValidationError("--prefix", "must not be empty: that would be every key");
+    }
+    if (given.whole_range ? if_match->count() > 0 : given.max_keys.has_value()) {
+      throw CLI::ValidationError("--if-match is for a key, --max-keys for a range");
+    }
+    settings.command = tenaz::client::del;
+  });
+}
+
+void add_list(CLI::App& app, Settings& settings) {
+  Arguments& a = settings.arguments;
+  CLI::App& list = *app.add_subcommand("list", "Lists keys and values in key order, all of them unless limited");
+  auto* positional = list.add_option("prefix", a.range.prefix, "Only keys that begin so")->type_name("PREFIX");
+  list.add_option("--prefix", a.range.prefix, "The same")->excludes(positional);
+  add_range_options(list, a);
+  list.add_option("--limit", a.limit, "At most so many")->check(CLI::PositiveNumber);
+  list.add_flag("--keys-only", a.keys_only, "Only the keys, one a line");
+  add_read_options(list, a);
+  list.final_callback([&settings] { settings.command = tenaz::client::list; });
+}
+
+void add_cluster_commands(CLI::App& app, Settings& settings) {
+  app.add_subcommand("status", "Asks every endpoint how it fares")->final_callback([&settings] {
+    settings.command = tenaz::client::status;
+  });
+  CLI::App& transfer = *app.add_subcommand("transfer", "Hands leadership to a node");
+  transfer.add_option("node", settings.arguments.node_id, "The node's id")
+      ->required()
+      ->check(CLI::PositiveNumber)
+      ->type_name("NODE");
+  transfer.final_callback([&settings] { settings.command = tenaz::client::transfer; });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace tenaz::client;
+  std::signal(SIGPIPE, SIG_IGN);  // a broken connection or pipe is an error code here, not the end
+
+  Settings settings;
+  CLI::App app("A tenaz cluster from the command line.", "tenazctl");
+  app.set_version_flag("--version", "tenazctl " TENAZ_VERSION);
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--endpoints", settings.endpoints,
+                 "Nodes to ask, separated by commas; tried in turn where that is safe")
+      ->envname("TENAZ_ENDPOINTS")
+      ->capture_default_str()
+      ->type_name("URL,...");
+  app.add_option("-o,--output", settings.arguments.output, "table (default) or json")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, Output>{{"table", Output::table}, {"json", Output::json}}))
+      ->option_text("FORMAT");
+  app.add_option("--timeout", settings.timeout_seconds, "Seconds to wait for an answer")
+      ->check(CLI::Range(0.001, 60.0))
+      ->capture_default_str();
+  add_put(app, settings);
+  add_get(app, settings);
+  add_del(app, settings);
+  add_list(app, settings);
+  add_cluster_commands(app, settings);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kUsage;
+  }
+  const auto endpoints = parse_endpoints(settings.endpoints);
+  if (!endpoints) {
+    std::cerr << "tenazctl: --endpoints: found \"" << settings.endpoints
+              << "\", must be http://host:port, or several separated by commas\n";
+    return kUsage;
+  }
+  Client client({.endpoints = *endpoints,
+                 .timeout = std::chrono::milliseconds(static_cast<std::int64_t>(settings.timeout_seconds * 1000))});
+  return settings.command(client, settings.arguments);
+}

@@ -1,0 +1,264 @@
+// The program itself: what it prints, and the exit codes that scripts rely on.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+#include "client/client.h"
+#include "tests/unit/client/scripted_server.h"
+
+namespace tenaz::client {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+
+constexpr const char* kPut = R"({"revision":7,"create_revision":3,"version":2})";
+
+struct Ended {
+  int code;
+  std::string out;
+  std::string error;
+};
+
+std::string content(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+// Runs tenazctl to its end. `out`: where stdout goes instead of being returned.
+Ended run(std::vector<std::string> arguments, const std::string& input = "", std::vector<std::string> environment = {},
+          const char* out = nullptr) {
+  const std::string base = testing::TempDir() + "tenazctl." + std::to_string(::getpid());
+  const std::string files[3] = {base + ".in", base + ".out", base + ".err"};
+  std::ofstream(files[0], std::ios::binary) << input;
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, files[0].c_str(), O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, out ? out : files[1].c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, files[2].c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  arguments.insert(arguments.begin(), TENAZCTL);
+  std::vector<char*> argv, envp;
+  for (std::string& a : arguments) argv.push_back(a.data());
+  for (std::string& e : environment) envp.push_back(e.data());
+  argv.push_back(nullptr);
+  envp.push_back(nullptr);
+  pid_t pid = 0;
+  EXPECT_EQ(posix_spawn(&pid, TENAZCTL, &actions, nullptr, argv.data(), envp.data()), 0);
+  posix_spawn_file_actions_destroy(&actions);
+  int status = 0;
+  EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+
+  Ended ended{WIFEXITED(status) ? WEXITSTATUS(status) : -1, out ? "" : content(files[1]), content(files[2])};
+  for (const std::string& file : files) std::remove(file.c_str());
+  return ended;
+}
+
+ScriptedServer::Script always(Answer answer) {
+  return [answer](const Asked&) { return answer; };
+}
+
+std::string item(const std::string& value_field) {
+  return R"({"key":"k",)" + value_field + R"(,"create_revision":2,"mod_revision":3,"version":4,"revision":9})";
+}
+
+TEST(Tenazctl, GetPrintsTheBytesAndNothingElse) {
+  ScriptedServer node(always(answer(200, item(R"("value_base64":"AAoN/w==")"))));
+  const Ended ended = run({"--endpoints", node.url(), "get", "k"});
+  EXPECT_EQ(ended.code, 0) << ended.error;
+  EXPECT_EQ(ended.out, std::string("\0\n\r\xff", 4));
+  EXPECT_EQ(ended.error, "");
+}
+
+TEST(Tenazctl, JsonIsWhatTheNodeSaid) {
+  ScriptedServer node(always(answer(200, item(R"("value":"v")"))));
+  EXPECT_EQ(run({"-o", "json", "--endpoints", node.url(), "get", "k"}).out, item(R"("value":"v")") + "\n");
+  EXPECT_EQ(run({"get", "k", "-o", "json", "--endpoints", node.url()}).out, item(R"("value":"v")") + "\n");
+}
+
+TEST(Tenazctl, PutTakesTheValueFromArgumentStdinOrFile) {
+  ScriptedServer node(always(answer(201, kPut)));
+  const std::string bytes("\0\n\xff", 3);
+  const std::string file = testing::TempDir() + "tenazctl_value." + std::to_string(::getpid());
+  std::ofstream(file, std::ios::binary) << bytes;
+  const std::string empty = file + ".empty";
+  std::ofstream(empty, std::ios::binary).flush();
+
+  EXPECT_EQ(run({"--endpoints", node.url(), "put", "k", "v"}).out, "created, revision 7\n");
+  EXPECT_EQ(run({"--endpoints", node.url(), "put", "k", "-"}, bytes).code, 0);
+  EXPECT_EQ(run({"--endpoints", node.url(), "put", "k", "--file", file}).code, 0);
+  EXPECT_EQ(run({"--endpoints", node.url(), "put", "k", ""}).code, 0);
+  EXPECT_EQ(run({"--endpoints", node.url(), "put", "k", "--file", empty}).code, 0);
+  EXPECT_EQ(run({"--endpoints", node.url(), "put", "k", "--", "-v"}).code, 0);
+  const auto asked = node.asked();
+  ASSERT_THAT(asked, SizeIs(6));
+  EXPECT_EQ(asked[0].body, "v");
+  EXPECT_EQ(asked[1].body, bytes);
+  EXPECT_EQ(asked[2].body, bytes);
+  EXPECT_EQ(asked[3].body, "");
+  EXPECT_EQ(asked[4].body, "");
+  EXPECT_EQ(asked[5].body, "-v");
+  std::remove(file.c_str());
+  std::remove(empty.c_str());
+}
+
+TEST(Tenazctl, ConditionsAreSentAndARefusalIsOne) {
+  ScriptedServer node(always(problem(412, "precondition_failed", "not_applied")));
+  const Ended ended = run({"--endpoints", node.url(), "put", "k", "v", "--if-match", "7"});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_THAT(ended.error, HasSubstr("precondition_failed"));
+  EXPECT_EQ(run({"--endpoints", node.url(), "put", "k", "v", "--if-absent"}).code, 1);
+  EXPECT_EQ(run({"--endpoints", node.url(), "del", "k", "--if-match", "8"}).code, 1);
+  const auto asked = node.asked();
+  EXPECT_THAT(asked[0].head, HasSubstr("If-Match: \"7\""));
+  EXPECT_THAT(asked[1].head, HasSubstr("If-None-Match: *"));
+  EXPECT_THAT(asked[2].head, HasSubstr("If-Match: \"8\""));
+}
+
+TEST(Tenazctl, NotFoundIsOne) {
+  ScriptedServer node(always(problem(404, "not_found", "")));
+  const Ended ended = run({"--endpoints", node.url(), "get", "k"});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_EQ(ended.out, "");
+  EXPECT_THAT(ended.error, HasSubstr("not_found"));
+}
+
+TEST(Tenazctl, NoAnswerIsThree) {
+  EXPECT_EQ(run({"--endpoints", dead_url(), "get", "k"}).code, 3);
+  const Ended nobody = run({"--endpoints", dead_url() + "," + dead_url(), "put", "k", "v"});
+  EXPECT_EQ(nobody.code, 3);
+  EXPECT_THAT(nobody.error, testing::Not(HasSubstr("not known")));
+
+  ScriptedServer leaderless(always(problem(503, "no_leader", "not_applied")));
+  EXPECT_EQ(run({"--endpoints", leaderless.url(), "get", "k"}).code, 3);
+
+  ScriptedServer broken(always(hang_up()));
+  const Ended unknown = run({"--endpoints", broken.url(), "put", "k", "v"});
+  EXPECT_EQ(unknown.code, 3);
+  EXPECT_THAT(unknown.error, HasSubstr("it is not known whether the write was done"));
+}
+
+TEST(Tenazctl, BadUsageIsTwoAndAsksNobody) {
+  ScriptedServer node(always(answer(200, kPut)));
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"member"},
+      {"get"},
+      {"get", "a", "b"},
+      {"put", "k"},
+      {"put", "k", "v", "--file", "f"},
+      {"put", "k", "--file", "/no/such/file"},
+      {"put", "k", "--file", "/"},
+      {"put", "k", "v", "--if-match", "x"},
+      {"put", "k", "v", "--if-match", "1", "--if-absent"},
+      {"del"},
+      {"del", "k", "--prefix", "p"},
+      {"del", "--prefix", ""},
+      {"del", "k", "--start", "a"},
+      {"del", "k", "--max-keys", "3"},
+      {"del", "--prefix", "p", "--if-match", "3"},
+      {"list", "p", "--prefix", "q"},
+      {"list", "--limit", "0"},
+      {"get", "k", "--consistency", "strong"},
+      {"get", "k", "-o", "xml"},
+      {"get", "k", "--timeout", "0"},
+      {"transfer"},
+      {"transfer", "0"},
+      {"--nonsense"},
+  };
+  for (std::vector<std::string> arguments : wrong) {
+    const std::string shown = testing::PrintToString(arguments);
+    const Ended ended = run(arguments, "", {"TENAZ_ENDPOINTS=" + node.url()});
+    EXPECT_EQ(ended.code, 2) << shown << ended.out << ended.error;
+    EXPECT_NE(ended.error, "") << shown;
+  }
+  EXPECT_EQ(run({"--endpoints", "https://x", "status"}).code, 2);
+  EXPECT_EQ(run({"--endpoints", "a:1,,b:1", "status"}).code, 2);
+  EXPECT_THAT(node.asked(), SizeIs(0));
+}
+
+TEST(Tenazctl, VersionAndHelp) {
+  EXPECT_EQ(run({"--version"}).code, 0);
+  EXPECT_THAT(run({"--version"}).out, testing::StartsWith("tenazctl "));
+  EXPECT_EQ(run({"--help"}).code, 0);
+  EXPECT_EQ(run({"put", "--help"}).code, 0);
+}
+
+TEST(Tenazctl, EndpointsComeFromTheEnvironmentUnlessGiven) {
+  ScriptedServer node(always(answer(201, kPut)));
+  EXPECT_EQ(run({"put", "k", "v"}, "", {"TENAZ_ENDPOINTS=" + node.url()}).code, 0);
+  EXPECT_EQ(run({"put", "k", "v", "--endpoints", node.url()}, "", {"TENAZ_ENDPOINTS=" + dead_url()}).code, 0);
+  EXPECT_THAT(node.asked(), SizeIs(2));
+}
+
+Answer two_pages(const Asked& asked) {
+  const bool second = asked.target.find("cursor=c%2B1") != std::string::npos;
+  const std::string number = second ? "2" : "1";
+  return answer(200, R"({"revision":5,"items":[{"key":"k)" + number + R"(","value":"a\nb","create_revision":1,)" +
+                         R"("mod_revision":)" + number + R"(,"version":1}])" + (second ? "}" : R"(,"cursor":"c+1"})"));
+}
+
+TEST(Tenazctl, ListFollowsTheCursor) {
+  ScriptedServer node(two_pages);
+  const Ended ended = run({"--endpoints", node.url(), "list", "k"});
+  EXPECT_EQ(ended.code, 0) << ended.error;
+  EXPECT_EQ(ended.out,
+            "KEY  REVISION  VERSION  VALUE\nk1   1         1        a\\x0ab\nk2   2         1        a\\x0ab\n");
+  EXPECT_THAT(node.asked()[0].target, HasSubstr("/v1/kv?prefix=k&limit=1000"));
+  EXPECT_EQ(run({"--endpoints", node.url(), "list", "--prefix", "k", "--keys-only"}).out, "k1\nk2\n");
+  EXPECT_THAT(node.asked().back().target, HasSubstr("keys_only=true"));
+  EXPECT_EQ(run({"--endpoints", node.url(), "list", "--limit", "1", "--keys-only"}).out, "k1\n");
+  EXPECT_THAT(node.asked().back().target, HasSubstr("limit=1&"));
+  EXPECT_THAT(run({"--endpoints", node.url(), "list", "-o", "json"}).out,
+              testing::AllOf(HasSubstr(R"("revision":5)"), HasSubstr(R"("k1")"), HasSubstr(R"("k2")")));
+}
+
+TEST(Tenazctl, DelSaysHowMany) {
+  ScriptedServer node(always(answer(200, R"({"revision":8,"deleted":42})")));
+  EXPECT_EQ(run({"--endpoints", node.url(), "del", "--prefix", "p/"}).out, "deleted 42, revision 8\n");
+  EXPECT_EQ(run({"--endpoints", node.url(), "del", "k"}).code, 0);
+  EXPECT_THAT(node.asked()[0].target, HasSubstr("/v1/kv?prefix=p%2F"));
+  EXPECT_THAT(node.asked()[1].target, HasSubstr("/v1/kv/k?"));
+}
+
+TEST(Tenazctl, StatusAsksEveryEndpoint) {
+  auto status = [](int id, const char* role, int applied) {
+    return answer(200, R"({"node_id":)" + std::to_string(id) + R"(,"name":"n)" + std::to_string(id) + R"(","role":")" +
+                           role + R"(","term":3,"leader_id":1,"commit_index":20,"applied_index":)" +
+                           std::to_string(applied) + R"(,"revision":11,"peers":[]})");
+  };
+  ScriptedServer one(always(status(1, "leader", 20))), two(always(status(2, "follower", 15)));
+  const Ended fine = run({"--endpoints", one.url() + "," + two.url(), "status"});
+  EXPECT_EQ(fine.code, 0) << fine.error;
+  EXPECT_THAT(fine.out, testing::ContainsRegex("1 +n1 +leader +3 +1 +20 +20 +0 +11"));
+  EXPECT_THAT(fine.out, testing::ContainsRegex("2 +n2 +follower +3 +1 +20 +15 +5 +11"));
+
+  const Ended partly = run({"--endpoints", one.url() + "," + dead_url(), "status"});
+  EXPECT_EQ(partly.code, 3);
+  EXPECT_THAT(partly.out, HasSubstr("leader"));
+  EXPECT_THAT(partly.out, HasSubstr("unreachable"));
+  EXPECT_THAT(run({"--endpoints", one.url() + "," + dead_url(), "status", "-o", "json"}).out,
+              testing::AllOf(HasSubstr(R"("node_id":1)"), HasSubstr(R"("error":"unreachable")")));
+}
+
+TEST(Tenazctl, TransferNamesTheNode) {
+  ScriptedServer node(always(answer(200, R"({"leader_id":2})")));
+  EXPECT_EQ(run({"--endpoints", node.url(), "transfer", "2"}).out, "node 2 leads\n");
+  EXPECT_EQ(node.asked()[0].target, "/v1/leadership");
+  EXPECT_EQ(node.asked()[0].body, R"({"to":2})");
+}
+
+TEST(Tenazctl, AFullDiskBehindTheOutputIsNoSuccess) {
+  ScriptedServer node(always(answer(200, item(R"("value":"v")"))));
+  EXPECT_EQ(run({"--endpoints", node.url(), "get", "k"}, "", {}, "/dev/full").code, 1);
+}
+
+}  // namespace
+}  // namespace tenaz::client
