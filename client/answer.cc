@@ -60,7 +60,7 @@ Result<T> parse(const Response& response, bool write, Read read) {
   try {
     const json::value value = json::parse(response.body);
     T result = read(value.as_object());
-    result.json = response.body;
+    result.json = response.body.substr(0, response.body.find_last_not_of('\n') + 1);
     return result;
   } catch (const std::exception& error) {
     return Error{.status = response.status,
@@ -119,6 +119,12 @@ Result<PutResult> read_put(const Response& response) {
 Result<DeleteResult> read_delete(const Response& response) {
   return parse<DeleteResult>(response, true, [](const json::object& o) {
     return DeleteResult{.revision = number(o, "revision"), .deleted = number(o, "deleted"), .json = {}};
+  });
+}
+
+Result<TransferResult> read_transfer(const Response& response) {
+  return parse<TransferResult>(response, true, [](const json::object& o) {
+    return TransferResult{.leader_id = number(o, "leader_id"), .json = {}};
   });
 }
 

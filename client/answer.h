@@ -16,6 +16,7 @@ Result<GetResult> read_get(const Response& response);
 Result<Page> read_page(const Response& response);
 Result<PutResult> read_put(const Response& response);
 Result<DeleteResult> read_delete(const Response& response);
+Result<TransferResult> read_transfer(const Response& response);
 Result<NodeStatus> read_status(const Response& response);
 
 }  // namespace tenaz::client

@@ -173,13 +173,15 @@ Result<DeleteResult> Client::del(const Range& range, std::optional<std::uint64_t
   return read_delete(*response);
 }
 
-Result<std::string> Client::transfer(std::uint64_t node_id) {
-  const auto response = write({.method = "POST",
-                               .target = "/v1/leadership",
-                               .headers = {{"Content-Type", "application/json"}},
-                               .body = "{\"to\":" + std::to_string(node_id) + "}"});
+Result<TransferResult> Client::transfer(std::uint64_t node_id) {
+  Request request{.method = "POST",
+                  .target = "/v1/leadership",
+                  .headers = {{"Content-Type", "application/json"}},
+                  .body = node_id == 0 ? "{}" : "{\"to\":" + std::to_string(node_id) + "}"};
+  add_parameter(request.target, "timeout", std::to_string(options_.timeout.count()) + "ms");
+  const auto response = write(std::move(request));
   if (!response) return response.error();
-  return response->body;
+  return read_transfer(*response);
 }
 
 Result<NodeStatus> Client::status(std::size_t endpoint) {

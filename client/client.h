@@ -65,7 +65,8 @@ struct DeleteResult {
   std::string json;
 };
 
-// Keys from `start` up to and without `end`, that begin with `prefix`; what is empty does not limit.
+// Either the keys that begin with `prefix`, or those from `start` up to and without `end`; what is empty does not
+// limit.
 struct Range {
   std::string prefix;
   std::string start;
@@ -76,6 +77,11 @@ struct Page {
   std::vector<KeyValue> items;  // in key order
   std::uint64_t revision = 0;
   std::string cursor;  // empty: this was the last page
+  std::string json;
+};
+
+struct TransferResult {
+  std::uint64_t leader_id = 0;
   std::string json;
 };
 
@@ -103,8 +109,8 @@ class Client {
   Result<DeleteResult> del(std::string_view key, std::optional<std::uint64_t> if_match = std::nullopt);
   // Everything in the range in one revision. A range without any limit is refused by the cluster.
   Result<DeleteResult> del(const Range& range, std::optional<std::uint64_t> max_keys = std::nullopt);
-  // Hands leadership to this node.
-  Result<std::string> transfer(std::uint64_t node_id);
+  // Hands leadership to this node, or to the one that is closest behind (0).
+  Result<TransferResult> transfer(std::uint64_t node_id);
 
   std::size_t endpoints() const { return connections_.size(); }
   const Endpoint& endpoint(std::size_t i) const { return connections_[i].endpoint(); }

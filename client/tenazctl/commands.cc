@@ -170,8 +170,8 @@ int status(Client& client, const Arguments& arguments) {
 int transfer(Client& client, const Arguments& arguments) {
   const auto result = client.transfer(arguments.node_id);
   if (!result) return complain(result.error());
-  if (arguments.output == Output::json) return print_line(*result);
-  return print_line("node " + number(arguments.node_id) + " leads");
+  if (arguments.output == Output::json) return print_line(result->json);
+  return print_line("node " + number(result->leader_id) + " leads");
 }
 
 }  // namespace tenaz::client

@@ -32,7 +32,7 @@ struct Arguments {
   std::uint64_t limit = 0;   // list: 0: all
   bool keys_only = false;
   std::optional<std::uint64_t> max_keys;
-  std::uint64_t node_id = 0;
+  std::uint64_t node_id = 0;  // transfer: 0: the best one
 };
 
 int put(Client& client, const Arguments& arguments);

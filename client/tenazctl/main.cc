@@ -34,9 +34,9 @@ void add_read_options(CLI::App& app, Arguments& a) {
   app.add_option("--revision", a.read.revision, "The state at this revision")->check(CLI::PositiveNumber);
 }
 
-void add_range_options(CLI::App& app, Arguments& a) {
-  app.add_option("--start", a.range.start, "The first key");
-  app.add_option("--end", a.range.end, "The first key that no longer belongs to the range");
+void add_range_options(CLI::App& app, Arguments& a, CLI::Option* prefix) {
+  app.add_option("--start", a.range.start, "The first key")->excludes(prefix);
+  app.add_option("--end", a.range.end, "The first key that no longer belongs to the range")->excludes(prefix);
 }
 
 void add_put(CLI::App& app, Settings& settings) {
@@ -66,7 +66,7 @@ void add_del(CLI::App& app, Settings& settings) {
   CLI::App& del = *app.add_subcommand("del", "Deletes a key, or a range in one step; an absent key is no error");
   auto* key = del.add_option("key", a.key, "The key")->type_name("KEY");
   auto* prefix = del.add_option("--prefix", a.range.prefix, "Deletes all keys that begin so")->excludes(key);
-  add_range_options(del, a);
+  add_range_options(del, a, prefix);
   auto* if_match = del.add_option("--if-match", a.if_match, "Only if the key was last changed in this revision");
   del.add_option("--max-keys", a.max_keys, "Delete nothing if the range holds more keys");
   del.final_callback([&settings, key, prefix, if_match] {
@@ -74,7 +74,7 @@ void add_del(CLI::App& app, Settings& settings) {
     const tenaz::client::Range& range = given.range;
     given.whole_range = prefix->count() > 0 || !range.start.empty() || !range.end.empty();
     if (given.whole_range == (key->count() > 0)) throw CLI::RequiredError("Either KEY or a range");
-    if (given.whole_range && range.prefix.empty() && range.start.empty() && range.end.empty()) {
+    if (prefix->count() > 0 && range.prefix.empty()) {
       throw CLI::ValidationError("--prefix", "must not be empty: that would be every key");
     }
     if (given.whole_range ? if_match->count() > 0 : given.max_keys.has_value()) {
@@ -88,8 +88,9 @@ void add_list(CLI::App& app, Settings& settings) {
   Arguments& a = settings.arguments;
   CLI::App& list = *app.add_subcommand("list", "Lists keys and values in key order, all of them unless limited");
   auto* positional = list.add_option("prefix", a.range.prefix, "Only keys that begin so")->type_name("PREFIX");
-  list.add_option("--prefix", a.range.prefix, "The same")->excludes(positional);
-  add_range_options(list, a);
+  auto* prefix = list.add_option("--prefix", a.range.prefix, "The same")->excludes(positional);
+  add_range_options(list, a, prefix);
+  for (const char* bound : {"--start", "--end"}) positional->excludes(list.get_option(bound));
   list.add_option("--limit", a.limit, "At most so many")->check(CLI::PositiveNumber);
   list.add_flag("--keys-only", a.keys_only, "Only the keys, one a line");
   add_read_options(list, a);
@@ -101,8 +102,7 @@ void add_cluster_commands(CLI::App& app, Settings& settings) {
     settings.command = tenaz::client::status;
   });
   CLI::App& transfer = *app.add_subcommand("transfer", "Hands leadership to a node");
-  transfer.add_option("node", settings.arguments.node_id, "The node's id")
-      ->required()
+  transfer.add_option("node", settings.arguments.node_id, "The node's id; by default the one that is closest behind")
       ->check(CLI::PositiveNumber)
       ->type_name("NODE");
   transfer.final_callback([&settings] { settings.command = tenaz::client::transfer; });

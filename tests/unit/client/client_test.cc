@@ -68,7 +68,7 @@ TEST(Client, OptionsBecomeParametersAndHeaders) {
   client.put("k", "v", {.if_match = 7, .if_absent = false});
   client.put("k", "v", {.if_match = std::nullopt, .if_absent = true});
   client.del("k", 9);
-  client.del(Range{.prefix = "p/", .start = "a", .end = "b"}, 10);
+  client.del(Range{.prefix = "", .start = "a/", .end = "b"}, 10);
   const auto asked = node.asked();
   ASSERT_THAT(asked, SizeIs(5));
   EXPECT_THAT(asked[0].target, HasSubstr("?consistency=local&revision=5&timeout="));
@@ -76,7 +76,7 @@ TEST(Client, OptionsBecomeParametersAndHeaders) {
   EXPECT_EQ(asked[1].body, "v");
   EXPECT_THAT(asked[2].head, HasSubstr("If-None-Match: *\r\n"));
   EXPECT_THAT(asked[3].head, HasSubstr("If-Match: \"9\"\r\n"));
-  EXPECT_EQ(asked[4].target, "/v1/kv?prefix=p%2F&start=a&end=b&max_keys=10&timeout=20000ms");
+  EXPECT_EQ(asked[4].target, "/v1/kv?start=a%2F&end=b&max_keys=10&timeout=20000ms");
 }
 
 TEST(Client, OneConnectionServesManyRequests) {

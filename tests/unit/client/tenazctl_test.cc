@@ -169,7 +169,8 @@ TEST(Tenazctl, BadUsageIsTwoAndAsksNobody) {
       {"get", "k", "--consistency", "strong"},
       {"get", "k", "-o", "xml"},
       {"get", "k", "--timeout", "0"},
-      {"transfer"},
+      {"list", "p", "--start", "q"},
+      {"del", "--prefix", "p", "--end", "q"},
       {"transfer", "0"},
       {"--nonsense"},
   };
@@ -249,9 +250,11 @@ TEST(Tenazctl, StatusAsksEveryEndpoint) {
 }
 
 TEST(Tenazctl, TransferNamesTheNode) {
-  ScriptedServer node(always(answer(200, R"({"leader_id":2})")));
+  ScriptedServer node(always(answer(200, "{\"leader_id\":2,\"term\":3}\n")));
   EXPECT_EQ(run({"--endpoints", node.url(), "transfer", "2"}).out, "node 2 leads\n");
-  EXPECT_EQ(node.asked()[0].target, "/v1/leadership");
+  EXPECT_EQ(run({"--endpoints", node.url(), "transfer", "-o", "json"}).out, "{\"leader_id\":2,\"term\":3}\n");
+  EXPECT_THAT(node.asked()[0].target, testing::StartsWith("/v1/leadership?timeout="));
+  EXPECT_EQ(node.asked()[1].body, "{}");
   EXPECT_EQ(node.asked()[0].body, R"({"to":2})");
 }
 
