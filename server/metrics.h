@@ -51,7 +51,6 @@ class Metrics final : public Probe {
   void log_synced(std::chrono::nanoseconds took, std::size_t entries);
 
   // --- Probe: the host loop's events --------------------------------------------------------------------------------
-  void role_changed(raft::Role role, raft::Term term) override;
   void leader_changed(raft::NodeId leader, raft::Term term) override;
   void election_started(raft::Term term, bool pre_vote) override;
   void election_ended(bool won, raft::Term term) override;

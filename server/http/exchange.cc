@@ -1,0 +1,72 @@
+#include "server/http/exchange.h"
+
+#include <algorithm>
+
+namespace tenaz::server::http {
+
+// The callbacks capture one pointer, so that std::function holds them without allocating.
+
+void Exchange::write(storage::pb::Command command, Step then) {
+  then_ = then;
+  hold();
+  service_.node.write(std::move(command), time_left(), [this](const WriteResult& result) {
+    write_result = result;
+    arrived();
+  });
+}
+
+void Exchange::read_index(Step then) {
+  then_ = then;
+  hold();
+  service_.node.read_index(time_left(), [this](const ReadResult& result) {
+    read_result = result;
+    arrived();
+  });
+}
+
+void Exchange::wait_revision(storage::Revision revision, Step then) {
+  then_ = then;
+  hold();
+  service_.node.wait_revision(revision, time_left(), [this](const ReadResult& result) {
+    read_result = result;
+    arrived();
+  });
+}
+
+void Exchange::status(Step then) {
+  then_ = then;
+  hold();
+  service_.node.status([this](const NodeStatus& status) {
+    status_result = status;
+    arrived();
+  });
+}
+
+void Exchange::transfer_leadership(raft::NodeId target, Step then) {
+  then_ = then;
+  hold();
+  service_.node.transfer_leadership(target, time_left(), [this](bool done) {
+    transferred = done;
+    arrived();
+  });
+}
+
+void Exchange::start_clock(std::chrono::nanoseconds timeout) {
+  deadline_ = std::chrono::steady_clock::now() + timeout;
+}
+
+raft::Duration Exchange::time_left() const {
+  return std::max<raft::Duration>(deadline_ - std::chrono::steady_clock::now(), raft::Duration::zero());
+}
+
+void Exchange::clear() {
+  request.clear();
+  route = Route::other;
+  serve = nullptr;
+  is_write = false;
+  key.clear();
+  parameters.clear();
+  then_ = when_read = nullptr;
+}
+
+}  // namespace tenaz::server::http

@@ -1,0 +1,20 @@
+// Small JSON answers and request bodies, by Boost.JSON.
+#pragma once
+
+#include <boost/json.hpp>
+#include <optional>
+#include <string_view>
+
+#include "server/http/exchange.h"
+
+namespace tenaz::server::http {
+
+void answer_json(Exchange& exchange, unsigned status, const boost::json::value& value);
+
+// The body as a JSON object; nothing: refused as unsupported_media_type or bad_json, and answered.
+std::optional<boost::json::object> take_json_object(Exchange& exchange);
+
+// Refuses before the body is read what is not declared as JSON.
+bool require_json(Exchange& exchange);
+
+}  // namespace tenaz::server::http

@@ -1,0 +1,160 @@
+// /v1/kv: lists in key order, page by page at one revision, and range deletes.
+#include "server/http/cursor.h"
+#include "server/http/json_text.h"
+#include "server/http/resources.h"
+#include "storage/command.h"
+
+namespace tenaz::server::http {
+namespace {
+
+using Name = Parameters::Name;
+
+void append_item(std::string& out, const storage::kv::KeyValue& item, bool keys_only) {
+  out += '{';
+  append_json_bytes(out, "key", item.key);
+  if (!keys_only) {
+    out += ',';
+    append_json_bytes(out, "value", item.value);
+  }
+  out += ",\"create_revision\":";
+  append_number(out, item.create_revision.value);
+  out += ",\"mod_revision\":";
+  append_number(out, item.mod_revision.value);
+  out += ",\"version\":";
+  append_number(out, item.version);
+  out += '}';
+}
+
+void answer_page(Exchange& exchange, const storage::kv::ListResult& page) {
+  const Parameters& parameters = exchange.parameters;
+  Answer& to = exchange.answer();
+  to.begin(200);
+  to.revision(page.revision.value);
+  std::string& out = to.open_body("application/json");
+  out += "{\"revision\":";
+  append_number(out, page.revision.value);
+  out += ",\"items\":[";
+  for (std::size_t i = 0; i < page.items.size(); ++i) {
+    if (i != 0) {
+      out += ',';
+    }
+    append_item(out, page.items[i], parameters.keys_only);
+  }
+  out += ']';
+  if (page.more && !page.items.empty()) {
+    // A page that began at a cursor goes on from the same range.
+    out += ",\"cursor\":\"";
+    out += encode_cursor({page.revision, page.items.back().key}, parameters.start, parameters.end);
+    out += '"';
+  }
+  out += "}\n";
+  to.close_body();
+}
+
+void list_now(Exchange& exchange) {
+  const Parameters& parameters = exchange.parameters;
+  storage::kv::ListRequest request;
+  request.start = exchange.key.empty() ? parameters.start : exchange.key;
+  request.end = parameters.end;
+  request.at = parameters.revision;
+  request.limit = parameters.limit;
+  request.max_bytes = parameters.max_bytes;
+  request.keys_only = parameters.keys_only;
+  const auto page = exchange.service().node.reader()->list(request);
+  if (!page) {
+    answer(exchange, problem_of(page.error()));
+    return;
+  }
+  answer_page(exchange, *page);
+}
+
+void list(Exchange& exchange) {
+  when_readable(exchange, list_now);
+}
+
+void delete_done(Exchange& exchange) {
+  if (answer_failed_write(exchange)) {
+    return;
+  }
+  const storage::CommandResult& result = exchange.write_result.result;
+  Answer& to = exchange.answer();
+  to.begin(200);
+  to.revision(result.revision.value);
+  std::string& out = to.open_body("application/json");
+  out += "{\"revision\":";
+  append_number(out, result.revision.value);
+  out += ",\"deleted\":";
+  append_number(out, result.deleted);
+  out += "}\n";
+  to.close_body();
+}
+
+void delete_range(Exchange& exchange) {
+  const Parameters& parameters = exchange.parameters;
+  storage::pb::Command command;
+  command.set_apply_version(storage::kApplyVersion);
+  storage::pb::DeleteRange& range = *command.mutable_delete_range();
+  range.set_start(parameters.start);
+  range.set_end(parameters.end);
+  range.set_max_keys(parameters.max_keys);
+  exchange.write(std::move(command), delete_done);
+}
+
+// The cursor fixes the revision, and the key that the page begins at (kept in Exchange::key).
+std::optional<Problem> apply_cursor(Exchange& exchange) {
+  Parameters& parameters = exchange.parameters;
+  if (!parameters.has(Name::kCursor)) {
+    return std::nullopt;
+  }
+  const auto cursor = decode_cursor(parameters.cursor, parameters.start, parameters.end);
+  if (!cursor || (parameters.revision && *parameters.revision != cursor->revision)) {
+    return Problem{.code = Code::bad_parameter,
+                   .detail = "cursor: was not given out for this list; repeat prefix, start and end as they were",
+                   .parameter = "cursor"};
+  }
+  parameters.revision = cursor->revision;
+  exchange.key = cursor->after;
+  exchange.key += '\0';  // the very next key that there can be
+  return std::nullopt;
+}
+
+// Nobody means "everything" by an empty shell variable.
+std::optional<Problem> require_range(const Parameters& parameters) {
+  if (parameters.has(Name::kPrefix) ? !parameters.prefix.empty()
+                                    : parameters.has(Name::kStart) || parameters.has(Name::kEnd)) {
+    return std::nullopt;
+  }
+  return Problem{.code = Code::bad_parameter,
+                 .detail = "prefix: a range delete needs a prefix that is not empty, or start or end",
+                 .parameter = "prefix"};
+}
+
+}  // namespace
+
+void check_kv_range(Exchange& exchange) {
+  const Request& request = exchange.request;
+  Parameters& parameters = exchange.parameters;
+  const bool deletes = request.method == Method::del;
+  constexpr std::uint32_t range = Name::kPrefix | Name::kStart | Name::kEnd | Name::kTimeout;
+  const std::uint32_t allowed = deletes ? range | Name::kMaxKeys
+                                        : range | Name::kConsistency | Name::kRevision | Name::kMinRevision |
+                                              Name::kLimit | Name::kMaxBytes | Name::kCursor | Name::kKeysOnly;
+  if (!take_parameters(exchange, allowed)) {
+    return;
+  }
+  if (request.has_if_match || request.has_if_none_match || request.has_other_precondition) {
+    answer(exchange, {.code = Code::bad_precondition, .detail = "a range takes no preconditions"});
+    return;
+  }
+  auto problem = resolve_range(parameters);
+  if (!problem) {
+    problem = deletes ? require_range(parameters) : apply_cursor(exchange);
+  }
+  if (problem) {
+    answer(exchange, *problem);
+    return;
+  }
+  exchange.serve = deletes ? delete_range : list;
+}
+
+}  // namespace tenaz::server::http

@@ -1,0 +1,56 @@
+// GET /v1/status: this node's view of the cluster.
+#include "server/http/json_value.h"
+#include "server/http/resources.h"
+
+namespace tenaz::server::http {
+namespace {
+
+namespace json = boost::json;
+
+json::array peers_of(const NodeStatus& status) {
+  json::array peers;
+  const bool leads = status.raft.role == raft::Role::leader;
+  for (const PeerView& peer : status.peers) {
+    json::object object{{"id", peer.id.value}, {"address", peer.address}};
+    // Only a leader knows how far the others are.
+    object["match_index"] = leads ? json::value(peer.match_index.value) : json::value(nullptr);
+    object["lag_entries"] = leads ? json::value(peer.lag_entries) : json::value(nullptr);
+    object["suspicion"] = "unknown";
+    object["phi"] = nullptr;
+    peers.push_back(std::move(object));
+  }
+  return peers;
+}
+
+void answer_status(Exchange& exchange) {
+  const NodeStatus& status = exchange.status_result;
+  const raft::Status& raft = status.raft;
+  answer_json(exchange, 200,
+              json::object{
+                  {"node_id", raft.self.value},
+                  {"name", status.name},
+                  {"cluster_id", status.cluster_id},
+                  {"version", TENAZ_VERSION},
+                  {"role", raft::to_string(raft.role)},
+                  {"term", raft.term.value},
+                  {"voted_for", raft.voted_for.value},
+                  {"leader_id", raft.leader.value},
+                  {"first_index", raft.first_index.value},
+                  {"last_index", raft.last_index.value},
+                  {"commit_index", raft.commit.value},
+                  {"applied_index", raft.applied.value},
+                  {"revision", status.revision.value},
+                  {"peers", peers_of(status)},
+                  {"faults", json::array{}},
+              });
+}
+
+}  // namespace
+
+void check_status(Exchange& exchange) {
+  if (take_parameters(exchange, 0)) {
+    exchange.serve = [](Exchange& e) { e.status(answer_status); };
+  }
+}
+
+}  // namespace tenaz::server::http
