@@ -11,23 +11,25 @@ namespace tenaz::storage {
 
 struct Options {
   // Memory for blocks and values read from disk. More: fewer disk reads.
-  std::size_t cache_bytes = 32 << 20;
+  std::size_t cache_bytes = 16 << 20;
 
   // Memory that collects changes of the state before they are written out as one file. More: fewer bytes written in the
   // long run, a longer replay after a crash. At most 32 MiB of log are ever replayed.
   std::size_t write_buffer_bytes = 16 << 20;
 
-  // Memory that the Raft log's newest part may take before it is written out a second time.
-  std::size_t log_buffer_bytes = 32 << 20;
+  // Memory that the Raft log's newest part may take before it is written out a second time; what compaction has removed by
+  // then is not. More: fewer bytes written (about log_retain_bytes of every log_buffer_bytes are written twice).
+  std::size_t log_buffer_bytes = 48 << 20;
 
   // Applied entries kept in the log for followers that were away, in bytes; one that misses more gets a snapshot.
-  std::size_t log_retain_bytes = 16 << 20;
+  std::size_t log_retain_bytes = 8 << 20;
 
   // Below this much free space on the data directory's file system puts are refused (deletes are not). 0: never.
   std::uint64_t reserve_bytes = 256 << 20;
 
-  // Keys whose latest version is remembered in memory, so that a put need not look it up on disk; bytes.
-  std::size_t key_cache_bytes = 24 << 20;
+  // Memory for the latest versions of the keys used most recently, values up to 1 KiB included: what is here is neither
+  // looked up nor read on disk.
+  std::size_t key_cache_bytes = 40 << 20;
 
   std::vector<std::string> check() const;
 };

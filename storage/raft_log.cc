@@ -255,7 +255,7 @@ Result<void> RaftLog::pin(const PeerPin& pin) {
 }
 
 // The memory table is written out right after a compaction, when most of what it holds has just been deleted and need
-// not be written a second time: at the defaults about one entry in four is. Errors show at the next write.
+// not be written a second time. Errors show at the next write.
 void RaftLog::Impl::reclaim() {
   if (unflushed_bytes < options.log_buffer_bytes) return;
   const std::string low = format::entry_key(group, raft::Index());

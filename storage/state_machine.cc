@@ -71,7 +71,8 @@ class StateMachine::Impl {
     });
   }
 
-  Result<void> apply_entry(kv::Txn& txn, const raft::Entry& entry, raft::NodeId self,
+  // Parsed commands go to `batches`, since the Txn keeps views of them.
+  Result<void> apply_entry(kv::Txn& txn, const raft::Entry& entry, raft::NodeId self, std::deque<pb::Batch>& batches,
                            std::vector<Reply>& replies) const;
   Result<void> flush_if_due();
 
@@ -107,7 +108,7 @@ const kv::Reader& StateMachine::reader() const {
 }
 
 Result<void> StateMachine::Impl::apply_entry(kv::Txn& txn, const raft::Entry& entry, raft::NodeId self,
-                                             std::vector<Reply>& replies) const {
+                                             std::deque<pb::Batch>& batches, std::vector<Reply>& replies) const {
   if (entry.kind == raft::EntryKind::configuration) {
     if (!raft::decode_configuration(*entry.payload)) {
       return Error{ErrorCode::newer_format,
@@ -124,7 +125,8 @@ Result<void> StateMachine::Impl::apply_entry(kv::Txn& txn, const raft::Entry& en
     error.message += " (entry " + std::to_string(entry.index.value) + ")";
     return error;
   }
-  for (const auto& command : batch->commands()) {
+  batches.push_back(std::move(*batch));
+  for (const auto& command : batches.back().commands()) {
     auto result = txn.run(command, entry.index);
     if (!result) return result.error();
     const auto& origin = command.origin();
@@ -141,12 +143,13 @@ Result<ApplyOutcome> StateMachine::apply(std::span<const raft::Entry> entries, r
   std::uint64_t bytes = 0;
   for (const auto& entry : entries) bytes += entry.payload->size();
   kv::Txn txn(impl_->shared, static_cast<std::size_t>(bytes + bytes / 2 + 256));
+  std::deque<pb::Batch> batches;
   for (const auto& entry : entries) {
     if (entry.index != outcome.index.next()) {
       return Error{ErrorCode::invalid, "entry " + std::to_string(entry.index.value) + " cannot be applied after " +
                                            std::to_string(outcome.index.value)};
     }
-    if (auto done = impl_->apply_entry(txn, entry, self, outcome.replies); !done) return done.error();
+    if (auto done = impl_->apply_entry(txn, entry, self, batches, outcome.replies); !done) return done.error();
     outcome.index = entry.index;
     outcome.term = entry.term;
   }
@@ -154,8 +157,7 @@ Result<ApplyOutcome> StateMachine::apply(std::span<const raft::Entry> entries, r
   if (entries.empty()) return outcome;
   txn.batch().Put(impl_->shared.database->meta(), rocks::slice(kv::kAppliedKey),
                   kv::encode_applied({outcome.index, outcome.term, txn.revision()}));
-  if (auto written = impl_->shared.database->write(txn.batch()); !written) return written.error();
-  txn.publish();
+  if (auto written = txn.commit(); !written) return written.error();
   impl_->index = outcome.index.value;
   impl_->term = outcome.term.value;
   impl_->replay.applied(outcome.index, bytes);

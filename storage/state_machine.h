@@ -1,6 +1,8 @@
 // The replicated state: the RocksDB instance in <data_dir>/<state directory>, without WAL. Applied index, membership
 // and data change in one batch; after a crash the state is that of the last flush and the Raft log replays the rest.
 //
+// Destruction does not flush: what is not durable by then is applied again from the log at the next start.
+//
 // Threads: apply() and flush() on one thread (the applier); everything const from any.
 #pragma once
 

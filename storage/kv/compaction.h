@@ -5,13 +5,13 @@
 // Only the DURABLE compact revision counts (hazards M36): after a crash the store may be back at an earlier one, and
 // readers at that one must still find everything.
 //
-// With C the durable compact revision:
-//   data      of each key the newest version <= C stays, older ones go. A delete marker that is that newest version
-//   goes too,
-//             once a look-up shows that nothing older of its key exists in any file: while something does, the marker
-//             must hide it.
-//   changes   a change <= C goes once `data` no longer holds its version.
-// A compaction sees only some files, so each rule is one that is right for any subset of the versions.
+// With C the durable compact revision, no reader can reach
+//   latest    a delete marker at or below C: without it the key is absent just the same
+//   history   a version that ended at or below C
+//   changes   at or below C: a deletion, or a put whose version is neither the latest nor one that ended after C
+// Each rule looks at one entry (for changes: and at whether its version is in force), so it is right whatever subset of
+// the files a compaction sees. A marker in `latest` that is dropped above an older entry of its key leaves RocksDB's
+// own tombstone there.
 //
 // Threads: durable() from any; the filters on RocksDB's threads.
 #pragma once
@@ -30,16 +30,22 @@ namespace tenaz::storage::kv {
 
 class Compactor {
  public:
+  struct Families {
+    rocksdb::ColumnFamilyHandle* latest = nullptr;
+    rocksdb::ColumnFamilyHandle* history = nullptr;
+    rocksdb::ColumnFamilyHandle* changes = nullptr;
+  };
+
   Compactor();
   ~Compactor();  // stop() comes first
 
   // For the column families' options; each keeps its own share of the state.
-  std::shared_ptr<rocksdb::CompactionFilterFactory> data_filter() const;
+  std::shared_ptr<rocksdb::CompactionFilterFactory> latest_filter() const;
+  std::shared_ptr<rocksdb::CompactionFilterFactory> history_filter() const;
   std::shared_ptr<rocksdb::CompactionFilterFactory> changes_filter() const;
 
   // The database is open and stands durably at `compact_revision`.
-  void start(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* data, rocksdb::ColumnFamilyHandle* changes,
-             std::uint64_t compact_revision);
+  void start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision);
   // The durable compact revision has become this.
   void durable(std::uint64_t compact_revision);
   // Waits until all that durable() asked for is done.
@@ -51,12 +57,11 @@ class Compactor {
 
  private:
   void run();
-  bool compact_once();
+  void compact_once();
 
   std::shared_ptr<Shared> shared_;
   rocksdb::DB* db_ = nullptr;
-  rocksdb::ColumnFamilyHandle* data_ = nullptr;
-  rocksdb::ColumnFamilyHandle* changes_ = nullptr;
+  Families families_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -23,7 +23,7 @@ class KeyPrefix final : public rocksdb::SliceTransform {
   rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
     return {key.data(), key.size() - kRevisionBytes};
   }
-  bool InDomain(const rocksdb::Slice& key) const override { return is_data_key(rocks::view(key)); }
+  bool InDomain(const rocksdb::Slice& key) const override { return is_history_key(rocks::view(key)); }
 };
 
 // An image must not collect log files.
@@ -53,18 +53,34 @@ rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cac
   return t;
 }
 
-rocksdb::ColumnFamilyOptions data_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
-                                          const Compactor& compactor) {
+rocksdb::ColumnFamilyOptions latest_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
+                                            const Compactor& compactor) {
+  auto o = family_options(options);
+  auto t = table_options(cache);
+  t.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(t));
+  o.compression = rocksdb::kZSTD;
+  o.memtable_whole_key_filtering = true;
+  o.memtable_prefix_bloom_size_ratio = 0.02;
+  o.level0_file_num_compaction_trigger = 6;
+  o.compaction_filter_factory = compactor.latest_filter();
+  return o;
+}
+
+rocksdb::ColumnFamilyOptions history_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
+                                             const Compactor& compactor) {
   auto o = family_options(options);
   auto t = table_options(cache);
   t.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   t.whole_key_filtering = false;
   o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(t));
   o.prefix_extractor = std::make_shared<KeyPrefix>();
-  o.memtable_prefix_bloom_size_ratio = 0.02;
-  o.compression = rocksdb::kLZ4Compression;
-  o.level0_file_num_compaction_trigger = 8;
-  o.compaction_filter_factory = compactor.data_filter();
+  o.compression = rocksdb::kZSTD;
+  // Read seldom, so that many files cost little, and merging them is most of what is written for history.
+  o.level0_file_num_compaction_trigger = 16;
+  o.level0_slowdown_writes_trigger = 32;
+  o.level0_stop_writes_trigger = 48;
+  o.compaction_filter_factory = compactor.history_filter();
   return o;
 }
 
@@ -119,7 +135,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& di
   meta.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(self->cache_)));
   const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
       {rocksdb::kDefaultColumnFamilyName, meta},
-      {"data", data_options(options, self->cache_, self->compactor_)},
+      {"latest", latest_options(options, self->cache_, self->compactor_)},
+      {"history", history_options(options, self->cache_, self->compactor_)},
       {"changes", changes_options(options, self->cache_, self->compactor_)}};
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
@@ -127,8 +144,9 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& di
   if (!status.ok()) return self->error(status, "cannot open the state");
   self->db_.reset(db);
   self->meta_ = handles[0];
-  self->data_ = handles[1];
-  self->changes_ = handles[2];
+  self->latest_ = handles[1];
+  self->history_ = handles[2];
+  self->changes_ = handles[3];
   if (auto loaded = self->load(); !loaded) return loaded.error();
   if (auto synced = rocks::sync_directory(std::filesystem::absolute(directory).parent_path()); !synced) {
     return synced.error();
@@ -140,7 +158,7 @@ Database::~Database() {
   compactor_.stop();
   if (!db_) return;
   rocksdb::CancelAllBackgroundWork(db_.get(), true);
-  for (auto* family : {meta_, data_, changes_}) {
+  for (auto* family : {meta_, latest_, history_, changes_}) {
     if (family != nullptr) db_->DestroyColumnFamilyHandle(family);
   }
   db_->Close();
@@ -184,7 +202,7 @@ Result<void> Database::load() {
     opened_compact_ = compact->empty() ? 0 : bytes::get_le(compact->data(), 8);
   }
   durable_index_ = opened_at_.index.value;
-  compactor_.start(db_.get(), data_, changes_, opened_compact_);
+  compactor_.start(db_.get(), {latest_, history_, changes_}, opened_compact_);
   ready_ = true;
   return {};
 }
@@ -200,7 +218,7 @@ Result<void> Database::flush(bool wait) {
   rocksdb::FlushOptions options;
   options.wait = wait;
   options.allow_write_stall = true;
-  const auto status = db_->Flush(options, {meta_, data_, changes_});
+  const auto status = db_->Flush(options, {meta_, latest_, history_, changes_});
   if (!status.ok()) return error(status, "cannot write out the state");
   if (wait) refresh_durable();
   return {};
@@ -229,7 +247,7 @@ std::size_t Database::cache_bytes() const {
 
 std::uint64_t Database::property(const std::string& name) const {
   std::uint64_t sum = 0;
-  for (auto* family : {meta_, data_, changes_}) {
+  for (auto* family : {meta_, latest_, history_, changes_}) {
     std::string value;
     if (db_->GetProperty(family, name, &value)) sum += std::strtoull(value.c_str(), nullptr, 10);
   }

@@ -30,7 +30,8 @@ class Database {
 
   rocksdb::DB& db() const { return *db_; }
   rocksdb::ColumnFamilyHandle* meta() const { return meta_; }
-  rocksdb::ColumnFamilyHandle* data() const { return data_; }
+  rocksdb::ColumnFamilyHandle* latest() const { return latest_; }
+  rocksdb::ColumnFamilyHandle* history() const { return history_; }
   rocksdb::ColumnFamilyHandle* changes() const { return changes_; }
   const std::filesystem::path& directory() const { return directory_; }
 
@@ -70,7 +71,8 @@ class Database {
   std::shared_ptr<rocksdb::Cache> cache_;
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* meta_ = nullptr;
-  rocksdb::ColumnFamilyHandle* data_ = nullptr;
+  rocksdb::ColumnFamilyHandle* latest_ = nullptr;
+  rocksdb::ColumnFamilyHandle* history_ = nullptr;
   rocksdb::ColumnFamilyHandle* changes_ = nullptr;
   Applied opened_at_;
   std::uint64_t opened_compact_ = 0;

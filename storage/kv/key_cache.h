@@ -1,22 +1,22 @@
-// Which version of a key is its latest, for the keys used most recently, so that a put need not look it up on disk.
+// The latest version of the keys used most recently, with small values, in memory: what a put must know of its key, and
+// what most reads ask for.
 //
-// Exact, not a hint: only the applier changes it (put), for keys that it wrote or looked up itself, and before it
-// publishes the revision of a write. A reader that has loaded revision R and finds a version with mod <= R here has the
-// latest one at R; with mod > R it must load R again or look on disk. Readers never insert: what they looked up could
-// be stale by then.
+// Exact, not a hint. The applier calls begin_change() before it writes a batch, then put() for all that the batch
+// changes, and only then publishes the new revision. So a reader that has loaded revision R and finds a version with
+// mod <= R here has the latest one at R; with mod > R it looks on disk. What a reader looked up itself it may offer(),
+// with the epoch from before its look-up: taken only if no change has begun since, so that it cannot be stale.
 //
-// Threads: find() from any, put() from the applier. CLOCK eviction within shards.
+// Threads: begin_change() and put() from the applier, the rest from any. Sharded; CLOCK eviction.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <list>
+#include <cstdint>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "storage/kv/key_encoding.h"
 
@@ -24,21 +24,36 @@ namespace tenaz::storage::kv {
 
 class KeyCache {
  public:
+  // Larger values are not kept, only their versions.
+  static constexpr std::size_t kMaxValueBytes = 1024;
+
   explicit KeyCache(std::size_t capacity_bytes);
   ~KeyCache();
 
-  // A version with mod 0 says that the key has none.
-  bool find(std::string_view key, Version& version) const;
-  void put(std::string_view key, const Version& version);
+  struct Hit {
+    Version version;  // mod 0: the key has none
+    bool has_value = false;
+  };
+  // `value`: where to put the value, if it is wanted and here.
+  std::optional<Hit> find(std::string_view key, std::string* value) const;
+  // The value of exactly this version, if it is here.
+  bool find_value(std::string_view key, std::uint64_t mod, std::string& value) const;
+
+  void begin_change() { epoch_.fetch_add(1); }
+  void put(std::string_view key, const Version& version, std::optional<std::string_view> value);
+
+  std::uint64_t epoch() const { return epoch_.load(); }
+  void offer(std::uint64_t epoch, std::string_view key, const Version& version, std::optional<std::string_view> value);
 
   std::size_t bytes() const;
 
  private:
   struct Shard;
   static constexpr std::size_t kShards = 32;
-  Shard& shard_of(std::string_view key) const;
+  Shard& shard_of(std::size_t hash) const;
 
-  std::size_t shard_capacity_;
+  const std::size_t shard_capacity_;
+  std::atomic<std::uint64_t> epoch_{0};
   std::unique_ptr<std::array<Shard, kShards>> shards_;
 };
 

@@ -10,58 +10,31 @@ constexpr char kLeaseFlag = 2;
 
 }  // namespace
 
-void append_escaped(std::string& out, std::string_view user_key) {
+void append_history_key(std::string& out, std::string_view user_key, std::uint64_t revision) {
   for (std::size_t zero = user_key.find('\0'); zero != std::string_view::npos; zero = user_key.find('\0')) {
     out.append(user_key.substr(0, zero + 1));
     out.push_back('\xFF');
     user_key.remove_prefix(zero + 1);
   }
   out.append(user_key);
+  out.append("\0\x01", kTerminatorBytes);
+  bytes::put_be(out, ~revision, kRevisionBytes);
 }
 
-std::string data_bound(std::string_view user_key) {
-  std::string out;
-  append_escaped(out, user_key);
-  return out;
-}
-
-std::string data_prefix(std::string_view user_key) {
+std::string history_key(std::string_view user_key, std::uint64_t revision) {
   std::string out;
   out.reserve(user_key.size() + kTerminatorBytes + kRevisionBytes);
-  append_escaped(out, user_key);
-  out.append("\0\x01", 2);
+  append_history_key(out, user_key, revision);
   return out;
 }
 
-void append_revision(std::string& prefix, std::uint64_t revision) {
-  bytes::put_be(prefix, ~revision, 8);
+namespace {
+
+char flags_of(const Version& version) {
+  return static_cast<char>((version.live ? 0 : kMarkerFlag) | (version.lease != 0 ? kLeaseFlag : 0));
 }
 
-std::string data_key(std::string_view user_key, std::uint64_t revision) {
-  std::string out = data_prefix(user_key);
-  append_revision(out, revision);
-  return out;
-}
-
-std::uint64_t data_revision_of(std::string_view key) {
-  return ~bytes::get_be(key.data() + key.size() - kRevisionBytes, 8);
-}
-
-bool unescape(std::string_view prefix, std::string& user_key) {
-  user_key.clear();
-  if (prefix.size() < kTerminatorBytes || !prefix.ends_with(std::string_view("\0\x01", 2))) return false;
-  prefix.remove_suffix(kTerminatorBytes);
-  for (std::size_t zero = prefix.find('\0'); zero != std::string_view::npos; zero = prefix.find('\0')) {
-    if (zero + 1 >= prefix.size() || prefix[zero + 1] != '\xFF') return false;
-    user_key.append(prefix.substr(0, zero + 1));
-    prefix.remove_prefix(zero + 2);
-  }
-  user_key.append(prefix);
-  return true;
-}
-
-void append_data_value(std::string& out, const Version& version) {
-  out.push_back(static_cast<char>((version.live ? 0 : kMarkerFlag) | (version.lease != 0 ? kLeaseFlag : 0)));
+void append_fields(std::string& out, const Version& version) {
   bytes::put_varint(out, version.create);
   bytes::put_varint(out, version.version);
   bytes::put_varint(out, version.sub);
@@ -69,21 +42,59 @@ void append_data_value(std::string& out, const Version& version) {
   if (version.lease != 0) bytes::put_varint(out, version.lease);
 }
 
-std::optional<Version> decode_data_value(std::uint64_t mod, std::string_view value) {
-  if (value.empty() || (value[0] & ~(kMarkerFlag | kLeaseFlag)) != 0) return {};
-  Version version;
-  version.mod = mod;
-  version.live = (value[0] & kMarkerFlag) == 0;
-  const bool leased = (value[0] & kLeaseFlag) != 0;
-  value.remove_prefix(1);
-  std::uint64_t sub = 0;
-  if (!bytes::take_varint(value, version.create) || !bytes::take_varint(value, version.version) ||
-      !bytes::take_varint(value, sub) || sub > UINT32_MAX || !bytes::take_varint(value, version.value_bytes) ||
-      (leased && !bytes::take_varint(value, version.lease)) || !value.empty()) {
-    return {};
+bool take_flags(std::string_view& in, Version& version, bool& leased) {
+  if (in.empty() || (in[0] & ~(kMarkerFlag | kLeaseFlag)) != 0) return false;
+  version.live = (in[0] & kMarkerFlag) == 0;
+  leased = (in[0] & kLeaseFlag) != 0;
+  in.remove_prefix(1);
+  return true;
+}
+
+bool take_fields(std::string_view& in, Version& version, bool leased) {
+  std::uint64_t sub = 0, value_bytes = 0;
+  if (!bytes::take_varint(in, version.create) || !bytes::take_varint(in, version.version) ||
+      !bytes::take_varint(in, sub) || !bytes::take_varint(in, value_bytes) || sub > UINT32_MAX ||
+      value_bytes > UINT32_MAX || (leased && !bytes::take_varint(in, version.lease))) {
+    return false;
   }
   version.sub = static_cast<std::uint32_t>(sub);
+  version.value_bytes = static_cast<std::uint32_t>(value_bytes);
+  return true;
+}
+
+}  // namespace
+
+void append_version(std::string& out, const Version& version) {
+  out.push_back(flags_of(version));
+  bytes::put_varint(out, version.mod);
+  append_fields(out, version);
+}
+
+std::optional<Version> decode_version(std::string_view value) {
+  Version version;
+  bool leased = false;
+  if (!take_flags(value, version, leased) || !bytes::take_varint(value, version.mod) ||
+      !take_fields(value, version, leased) || !value.empty()) {
+    return {};
+  }
   return version;
+}
+
+void append_past(std::string& out, const Past& past) {
+  out.push_back(flags_of(past.version));
+  append_fields(out, past.version);
+  bytes::put_varint(out, past.end);
+}
+
+std::optional<Past> decode_past(std::string_view key, std::string_view value) {
+  Past past;
+  bool leased = false;
+  if (!is_history_key(key) || !take_flags(value, past.version, leased) || !take_fields(value, past.version, leased) ||
+      !bytes::take_varint(value, past.end) || !value.empty()) {
+    return {};
+  }
+  past.version.mod = ~bytes::get_be(key.data() + key.size() - kRevisionBytes, kRevisionBytes);
+  return past;
 }
 
 std::string change_key(std::uint64_t revision, std::uint32_t sub) {

@@ -7,95 +7,50 @@
 namespace tenaz::storage::kv {
 namespace {
 
-// Beyond so many versions of one key a seek is cheaper than to step over them.
-constexpr int kStepsBeforeSeek = 12;
-
 KeyValue item_of(std::string_view key, const Version& version) {
   return {std::string(key), std::string(), Revision(version.create), Revision(version.mod), version.version};
 }
 
-// The end of all versions of the key behind `prefix`, which ends in 00 01.
-std::string past(std::string_view prefix) {
-  std::string end(prefix);
-  end.back() = '\x02';
-  return end;
-}
-
-// Walks over `data` from key to key: each stop is the newest version with mod <= revision of a key.
-class Walk {
+// Versions that are no longer the latest. One per read: it sees at least what the read has seen in `latest`.
+class History {
  public:
-  Walk(const Database& database, const ListRequest& request, std::uint64_t revision)
-      : revision_(revision), upper_key_(data_bound(request.end)), upper_(upper_key_) {
-    rocksdb::ReadOptions read;
-    read.total_order_seek = true;
-    if (!request.end.empty()) read.iterate_upper_bound = &upper_;
-    it_.reset(database.db().NewIterator(read, database.data()));
-    it_->Seek(data_bound(request.start));
-    settle();
-  }
+  explicit History(const Database& database) : database_(database) {}
 
-  bool valid() const { return it_->Valid(); }
-  rocksdb::Status status() const { return it_->status(); }
-  std::string_view prefix() const { return prefix_; }
-  std::uint64_t mod() const { return data_revision_of(rocks::view(it_->key())); }
-  std::string_view value() const { return rocks::view(it_->value()); }
-
-  void next() {
-    for (int step = 0; step < kStepsBeforeSeek; ++step) {
-      it_->Next();
-      if (!it_->Valid() || data_prefix_of(rocks::view(it_->key())) != prefix_) return settle();
+  // The version in force at `revision`; mod 0: none was.
+  Result<Version> look_up(std::string_view key, std::uint64_t revision) {
+    if (!it_) {
+      rocksdb::ReadOptions read;
+      read.prefix_same_as_start = true;
+      it_.reset(database_.db().NewIterator(read, database_.history()));
     }
-    it_->Seek(past(prefix_));
-    settle();
+    target_.clear();
+    append_history_key(target_, key, revision);
+    it_->Seek(target_);
+    if (!it_->Valid()) {
+      if (!it_->status().ok()) return database_.error(it_->status(), "cannot read the state");
+      return Version{};
+    }
+    const std::string_view found = rocks::view(it_->key());
+    if (!is_history_key(found) || history_prefix_of(found) != history_prefix_of(target_)) return Version{};
+    const auto past = decode_past(found, rocks::view(it_->value()));
+    if (!past || past->version.mod > revision) return database_.damaged("a version record is not well-formed");
+    return past->end > revision ? past->version : Version{};
   }
 
  private:
-  // From any version to the first one, of this key or a later one, that the revision sees.
-  void settle() {
-    int steps = 0;
-    for (; it_->Valid(); ++steps) {
-      const std::string_view key = rocks::view(it_->key());
-      if (data_prefix_of(key) != prefix_) {
-        prefix_ = data_prefix_of(key);
-        steps = 0;
-      }
-      if (data_revision_of(key) <= revision_) return;
-      if (steps < kStepsBeforeSeek) {
-        it_->Next();
-        continue;
-      }
-      std::string target = prefix_;
-      append_revision(target, revision_);
-      it_->Seek(target);
-      steps = 0;
-    }
-  }
-
-  const std::uint64_t revision_;
-  const std::string upper_key_;
-  const rocksdb::Slice upper_;
+  const Database& database_;
   std::unique_ptr<rocksdb::Iterator> it_;
-  std::string prefix_;
+  std::string target_;
 };
 
 }  // namespace
 
-std::unique_ptr<rocksdb::Iterator> look_up_iterator(const Database& database) {
-  rocksdb::ReadOptions read;
-  read.prefix_same_as_start = true;
-  return std::unique_ptr<rocksdb::Iterator>(database.db().NewIterator(read, database.data()));
-}
-
-Result<Version> look_up(const Database& database, rocksdb::Iterator& it, std::string_view key, std::uint64_t revision) {
-  const std::string target = data_key(key, revision);
-  it.Seek(target);
-  if (!it.Valid()) {
-    if (!it.status().ok()) return database.error(it.status(), "cannot read the state");
-    return Version{};
-  }
-  const std::string_view found = rocks::view(it.key());
-  if (!is_data_key(found) || data_prefix_of(found) != data_prefix_of(target)) return Version{};
-  const auto version = decode_data_value(data_revision_of(found), rocks::view(it.value()));
+Result<Version> look_up_latest(const Database& database, std::string_view key) {
+  rocksdb::PinnableSlice bytes;
+  const auto status = database.db().Get(rocksdb::ReadOptions(), database.latest(), rocks::slice(key), &bytes);
+  if (status.IsNotFound()) return Version{};
+  if (!status.ok()) return database.error(status, "cannot read the state");
+  const auto version = decode_version(rocks::view(bytes));
   if (!version) return database.damaged("a version record is not well-formed");
   return *version;
 }
@@ -107,8 +62,9 @@ Result<void> StoreReader::check(std::uint64_t revision) const {
                                          " has been compacted; the oldest one held is " + std::to_string(compact)};
 }
 
-// Both checks of the compact revision matter: after the first one history may still go while the read is under way. A
-// read of the latest revision that was overtaken in this way begins again.
+// Both checks of the compact revision matter: after the first one history may still go while the read is under way, and
+// then even an error that the read met may only say that. A read of the latest revision that was overtaken so begins
+// again.
 template <class Read>
 auto StoreReader::at_revision(std::optional<Revision> at, const Read& read) const -> decltype(read(std::uint64_t{})) {
   for (;;) {
@@ -135,22 +91,42 @@ Result<GetResult> StoreReader::get(std::string_view key, std::optional<Revision>
 Result<GetResult> StoreReader::get_at(std::string_view key, std::uint64_t revision, bool with_value) const {
   GetResult result;
   result.revision = Revision(revision);
+  const Database& database = *shared_.database;
+  const std::uint64_t epoch = shared_.cache.epoch();
+  std::string value;
+  const auto hit = shared_.cache.find(key, with_value ? &value : nullptr);
   Version version;
-  if (!shared_.cache.find(key, version) || version.mod > revision) {
-    const auto it = look_up_iterator(*shared_.database);
-    auto found = look_up(*shared_.database, *it, key, revision);
+  if (hit) {
+    version = hit->version;
+  } else {
+    auto found = look_up_latest(database, key);
     if (!found) return found.error();
     version = *found;
   }
-  if (!version.live) return result;
-  KeyValue item = item_of(key, version);
-  if (with_value) {
-    rocksdb::PinnableSlice bytes;
-    const auto status = shared_.database->db().Get(rocksdb::ReadOptions(), shared_.database->changes(),
-                                                   change_key(version.mod, version.sub), &bytes);
-    if (auto taken = take_value(status, rocks::view(bytes), version, item); !taken) return taken.error();
+  const bool latest = version.mod <= revision;
+  if (!latest) {
+    auto found = History(database).look_up(key, revision);
+    if (!found) return found.error();
+    version = *found;
   }
-  result.found = std::move(item);
+  const bool have_value = hit && latest && hit->has_value;
+  if (version.live) {
+    KeyValue item = item_of(key, version);
+    if (have_value) {
+      item.value = std::move(value);
+    } else if (with_value) {
+      rocksdb::PinnableSlice bytes;
+      const auto status =
+          database.db().Get(rocksdb::ReadOptions(), database.changes(), change_key(version.mod, version.sub), &bytes);
+      if (auto taken = take_value(status, rocks::view(bytes), version, item); !taken) return taken.error();
+    }
+    result.found = std::move(item);
+  }
+  if (latest && (!hit || (with_value && version.live && !have_value))) {
+    const bool known = with_value && version.live;
+    shared_.cache.offer(epoch, key, version,
+                        known ? std::optional<std::string_view>(result.found->value) : std::nullopt);
+  }
   return result;
 }
 
@@ -175,51 +151,69 @@ Result<ListResult> StoreReader::list_at(const ListRequest& request, std::uint64_
   result.revision = Revision(revision);
   const bool empty_range = !request.end.empty() && request.end <= request.start;
   if (request.limit == 0 || empty_range) return result;
-  std::vector<Found> found;
+  const Database& database = *shared_.database;
+  const std::uint64_t epoch = shared_.cache.epoch();
+  const rocksdb::Slice upper(request.end);
+  rocksdb::ReadOptions read;
+  if (!request.end.empty()) read.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> it(database.db().NewIterator(read, database.latest()));
+  History history(database);
+  std::vector<Missing> missing;
   std::size_t bytes = 0;
-  std::string key;
-  Walk walk(*shared_.database, request, revision);
-  for (; walk.valid(); walk.next()) {
-    const auto version = decode_data_value(walk.mod(), walk.value());
-    if (!version || !unescape(walk.prefix(), key))
-      return shared_.database->damaged("a version record is not well-formed");
-    if (!version->live) continue;
-    bytes += key.size() + (request.keys_only ? 0 : version->value_bytes);
+  for (it->Seek(request.start); it->Valid(); it->Next()) {
+    const std::string_view key = rocks::view(it->key());
+    const auto stored = decode_version(rocks::view(it->value()));
+    if (!stored) return database.damaged("a version record is not well-formed");
+    Version version = *stored;
+    const bool latest = version.mod <= revision;
+    if (!latest) {
+      auto found = history.look_up(key, revision);
+      if (!found) return found.error();
+      version = *found;
+    }
+    if (!version.live) continue;
+    bytes += key.size() + (request.keys_only ? 0 : version.value_bytes);
     if (result.items.size() == request.limit || (bytes > request.max_bytes && !result.items.empty())) {
       result.more = true;
       break;
     }
-    if (!request.keys_only) found.push_back({*version, result.items.size()});
-    result.items.push_back(item_of(key, *version));
+    result.items.push_back(item_of(key, version));
+    KeyValue& item = result.items.back();
+    if (request.keys_only) continue;
+    if (!latest || !shared_.cache.find_value(key, version.mod, item.value)) {
+      missing.push_back({version, result.items.size() - 1, latest});
+    }
   }
-  if (!walk.status().ok()) return shared_.database->error(walk.status(), "cannot read the state");
-  if (auto read = read_values(found, result.items); !read) return read.error();
+  if (!it->status().ok()) return database.error(it->status(), "cannot read the state");
+  if (auto done = read_values(epoch, missing, result.items); !done) return done.error();
   return result;
 }
 
 // In the order of the changes, so that neighbours on disk are read together.
-Result<void> StoreReader::read_values(std::vector<Found>& found, std::vector<KeyValue>& items) const {
+Result<void> StoreReader::read_values(std::uint64_t epoch, std::vector<Missing>& missing,
+                                      std::vector<KeyValue>& items) const {
   constexpr std::size_t kBatch = 64;
-  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+  std::sort(missing.begin(), missing.end(), [](const Missing& a, const Missing& b) {
     return a.version.mod != b.version.mod ? a.version.mod < b.version.mod : a.version.sub < b.version.sub;
   });
-  std::vector<std::string> keys(std::min(kBatch, found.size()));
+  std::vector<std::string> keys(std::min(kBatch, missing.size()));
   std::vector<rocksdb::Slice> slices(keys.size());
   std::vector<rocksdb::PinnableSlice> values(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
-  for (std::size_t from = 0; from < found.size(); from += kBatch) {
-    const std::size_t n = std::min(kBatch, found.size() - from);
+  for (std::size_t from = 0; from < missing.size(); from += kBatch) {
+    const std::size_t n = std::min(kBatch, missing.size() - from);
     for (std::size_t i = 0; i < n; ++i) {
-      keys[i] = change_key(found[from + i].version.mod, found[from + i].version.sub);
+      keys[i] = change_key(missing[from + i].version.mod, missing[from + i].version.sub);
       slices[i] = keys[i];
       values[i].Reset();
     }
     shared_.database->db().MultiGet(rocksdb::ReadOptions(), shared_.database->changes(), n, slices.data(),
                                     values.data(), statuses.data(), true);
     for (std::size_t i = 0; i < n; ++i) {
-      const Found& one = found[from + i];
-      auto taken = take_value(statuses[i], rocks::view(values[i]), one.version, items[one.item]);
-      if (!taken) return taken;
+      const Missing& one = missing[from + i];
+      KeyValue& item = items[one.item];
+      if (auto taken = take_value(statuses[i], rocks::view(values[i]), one.version, item); !taken) return taken;
+      if (one.latest) shared_.cache.offer(epoch, item.key, one.version, item.value);
     }
   }
   return {};

@@ -16,10 +16,11 @@ class StoreReader final : public Reader {
   Result<ListResult> list(const ListRequest& request) const override;
 
  private:
-  // One item of a list whose value is still to be read.
-  struct Found {
+  // One item of a list whose value is still to be read from disk.
+  struct Missing {
     Version version;
-    std::size_t item;
+    std::size_t item = 0;
+    bool latest = false;  // so that the cache may have it
   };
 
   Result<void> check(std::uint64_t revision) const;
@@ -27,7 +28,7 @@ class StoreReader final : public Reader {
   auto at_revision(std::optional<Revision> at, const Read& read) const -> decltype(read(std::uint64_t{}));
   Result<GetResult> get_at(std::string_view key, std::uint64_t revision, bool with_value) const;
   Result<ListResult> list_at(const ListRequest& request, std::uint64_t revision) const;
-  Result<void> read_values(std::vector<Found>& found, std::vector<KeyValue>& items) const;
+  Result<void> read_values(std::uint64_t epoch, std::vector<Missing>& missing, std::vector<KeyValue>& items) const;
   Result<void> take_value(const rocksdb::Status& status, std::string_view bytes, const Version& version,
                           KeyValue& item) const;
 

@@ -20,15 +20,13 @@ struct Shared {
         compact(database->opened_compact_revision()) {}
 
   std::unique_ptr<Database> database;
-  KeyCache cache;
+  mutable KeyCache cache;
   // Published after the batch is written and the cache holds its versions, `compact` first.
   std::atomic<std::uint64_t> revision;
   std::atomic<std::uint64_t> compact;
 };
 
-// The newest version of a key with mod <= `revision`, by a look at the database; mod 0: there is none. `it`: an
-// iterator over `data` that is not newer than the caller wants to see, with prefix_same_as_start.
-Result<Version> look_up(const Database& database, rocksdb::Iterator& it, std::string_view key, std::uint64_t revision);
-std::unique_ptr<rocksdb::Iterator> look_up_iterator(const Database& database);
+// What `latest` says of a key; mod 0: nothing.
+Result<Version> look_up_latest(const Database& database, std::string_view key);
 
 }  // namespace tenaz::storage::kv

@@ -78,10 +78,10 @@ Result<CommandResult> Txn::put(const pb::Put& put, raft::Index index) {
   next.mod = ++revision_;
   next.create = found->live ? found->create : revision_;
   next.version = found->live ? found->version + 1 : 1;
-  next.value_bytes = put.value().size();
+  next.value_bytes = static_cast<std::uint32_t>(put.value().size());
   next.lease = put.lease();
   next.live = true;
-  record(put.key(), next, index, put.value());
+  record(put.key(), *found, next, index, put.value());
   CommandResult result;
   result.revision = Revision(revision_);
   result.create_revision = Revision(next.create);
@@ -95,7 +95,7 @@ Result<CommandResult> Txn::remove(const pb::Delete& command, raft::Index index) 
   if (command.has_condition() && !holds(command.condition(), *found)) return failed_precondition(revision_, *found);
   CommandResult result = with_code(CommandResult::Code::ok, revision_);
   if (!found->live) return result;
-  record(command.key(), marker(++revision_, 0), index, {});
+  record(command.key(), *found, marker(++revision_, 0), index, {});
   result.revision = Revision(revision_);
   result.deleted = 1;
   return result;
@@ -109,7 +109,7 @@ Result<CommandResult> Txn::remove_range(const pb::DeleteRange& command, raft::In
   if (keys->empty()) return result;
   ++revision_;
   std::uint32_t sub = 0;
-  for (const auto& key : *keys) record(key, marker(revision_, sub++), index, {});
+  for (const auto& live : *keys) record(live.key, live.version, marker(revision_, sub++), index, {});
   result.revision = Revision(revision_);
   result.deleted = keys->size();
   return result;
@@ -126,84 +126,87 @@ Result<CommandResult> Txn::compact(const pb::Compact& command) {
 }
 
 Result<Version> Txn::latest(std::string_view key) {
-  if (const auto it = versions_.find(key); it != versions_.end()) return it->second;
-  Version version;
-  if (!shared_.cache.find(key, version)) {
-    if (!look_up_) look_up_ = look_up_iterator(*shared_.database);
-    auto found = look_up(*shared_.database, *look_up_, key, revision_);
-    if (!found) return found;
-    version = *found;
-    shared_.cache.put(key, version);
-  }
-  return version;
+  if (const auto it = written_.find(key); it != written_.end()) return it->second.version;
+  if (const auto hit = shared_.cache.find(key, nullptr)) return hit->version;
+  // Nothing else changes keys while this runs, so that what is found may be kept.
+  auto found = look_up_latest(*shared_.database, key);
+  if (found) shared_.cache.put(key, *found, std::nullopt);
+  return found;
 }
 
-void Txn::record(std::string_view key, const Version& version, raft::Index index, std::string_view value) {
-  key_buffer_.clear();
-  append_escaped(key_buffer_, key);
-  key_buffer_.append("\0\x01", 2);
-  append_revision(key_buffer_, version.mod);
+void Txn::record(std::string_view key, const Version& before, const Version& next, raft::Index index,
+                 std::string_view value) {
+  const Database& database = *shared_.database;
+  if (before.live) {
+    key_buffer_.clear();
+    append_history_key(key_buffer_, key, before.mod);
+    value_buffer_.clear();
+    append_past(value_buffer_, {before, next.mod});
+    batch_.Put(database.history(), key_buffer_, value_buffer_);
+  }
   value_buffer_.clear();
-  append_data_value(value_buffer_, version);
-  batch_.Put(shared_.database->data(), key_buffer_, value_buffer_);
+  append_version(value_buffer_, next);
+  batch_.Put(database.latest(), rocks::slice(key), value_buffer_);
 
-  const std::string change = change_key(version.mod, version.sub);
-  const std::string header = change_header(!version.live, index, key);
+  const std::string change = change_key(next.mod, next.sub);
+  const std::string header = change_header(!next.live, index, key);
   const rocksdb::Slice change_slice(change);
   const rocksdb::Slice parts[] = {header, rocks::slice(value)};
-  batch_.Put(shared_.database->changes(), rocksdb::SliceParts(&change_slice, 1), rocksdb::SliceParts(parts, 2));
+  batch_.Put(database.changes(), rocksdb::SliceParts(&change_slice, 1), rocksdb::SliceParts(parts, 2));
 
-  if (const auto it = versions_.find(key); it != versions_.end()) {
-    it->second = version;
+  const Written written{next, value};
+  if (const auto it = written_.find(key); it != written_.end()) {
+    it->second = written;
   } else {
-    versions_.emplace(key, version);
+    written_.emplace(key, written);
   }
 }
 
 // Merges what is stored with what this Txn has written, key by key in order.
-Result<std::vector<std::string>> Txn::live_keys(const pb::DeleteRange& command) {
-  std::vector<std::string> keys;
+Result<std::vector<Txn::LiveKey>> Txn::live_keys(const pb::DeleteRange& command) {
+  std::vector<LiveKey> keys;
   const std::string& start = command.start();
   const std::string& end = command.end();
   if (!end.empty() && end <= start) return keys;
   const auto enough = [&] { return keys.size() > command.max_keys(); };
-  auto mine = versions_.lower_bound(start);
-  const auto mine_end = end.empty() ? versions_.end() : versions_.lower_bound(end);
+  const auto add = [&](std::string_view key, const Version& version) {
+    if (version.live && !enough()) keys.push_back({std::string(key), version});
+  };
+  auto mine = written_.lower_bound(start);
+  const auto mine_end = end.empty() ? written_.end() : written_.lower_bound(end);
 
-  const std::string upper_key = data_bound(end);
-  const rocksdb::Slice upper(upper_key);
+  const Database& database = *shared_.database;
+  const rocksdb::Slice upper(end);
   rocksdb::ReadOptions read;
-  read.total_order_seek = true;
   if (!end.empty()) read.iterate_upper_bound = &upper;
-  const std::unique_ptr<rocksdb::Iterator> it(shared_.database->db().NewIterator(read, shared_.database->data()));
-  std::string prefix, key;
-  for (it->Seek(data_bound(start)); it->Valid() && !enough(); it->Next()) {
-    const std::string_view stored = rocks::view(it->key());
-    if (data_prefix_of(stored) == prefix) continue;  // an older version
-    prefix = data_prefix_of(stored);
-    const auto version = decode_data_value(data_revision_of(stored), rocks::view(it->value()));
-    if (!version || !unescape(prefix, key)) return shared_.database->damaged("a version record is not well-formed");
-    for (; mine != mine_end && mine->first < key && !enough(); ++mine) {
-      if (mine->second.live) keys.push_back(mine->first);
-    }
+  const std::unique_ptr<rocksdb::Iterator> it(database.db().NewIterator(read, database.latest()));
+  for (it->Seek(start); it->Valid() && !enough(); it->Next()) {
+    const std::string_view key = rocks::view(it->key());
+    const auto version = decode_version(rocks::view(it->value()));
+    if (!version) return database.damaged("a version record is not well-formed");
+    for (; mine != mine_end && mine->first < key; ++mine) add(mine->first, mine->second.version);
     if (mine != mine_end && mine->first == key) {
-      if (mine->second.live) keys.push_back(key);
+      add(key, mine->second.version);
       ++mine;
-    } else if (version->live) {
-      keys.push_back(key);
+    } else {
+      add(key, *version);
     }
   }
-  if (!it->status().ok()) return shared_.database->error(it->status(), "cannot read the state");
-  for (; mine != mine_end && !enough(); ++mine) {
-    if (mine->second.live) keys.push_back(mine->first);
-  }
+  if (!it->status().ok()) return database.error(it->status(), "cannot read the state");
+  for (; mine != mine_end; ++mine) add(mine->first, mine->second.version);
   return keys;
 }
 
-void Txn::publish() {
-  for (const auto& [key, version] : versions_) shared_.cache.put(key, version);
+Result<void> Txn::commit() {
+  shared_.cache.begin_change();
+  if (auto written = shared_.database->write(batch_); !written) return written;
+  for (const auto& [key, written] : written_) {
+    shared_.cache.put(key, written.version,
+                      written.version.live ? std::optional<std::string_view>(written.value) : std::nullopt);
+  }
   shared_.compact.store(compact_, std::memory_order_release);
   shared_.revision.store(revision_, std::memory_order_release);
+  return {};
 }
 
 }  // namespace tenaz::storage::kv

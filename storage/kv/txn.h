@@ -26,12 +26,12 @@ class Txn {
   // after one.
   Result<CommandResult> run(const pb::Command& command, raft::Index index);
 
-  // To be written as a whole; the caller adds what else belongs to the entries.
+  // For what else belongs to the entries.
   rocksdb::WriteBatch& batch() { return batch_; }
   std::uint64_t revision() const { return revision_; }
 
-  // After the batch is written: lets readers see it.
-  void publish();
+  // Writes the batch, then lets readers see it.
+  Result<void> commit();
 
  private:
   Result<CommandResult> put(const pb::Put& put, raft::Index index);
@@ -39,18 +39,28 @@ class Txn {
   Result<CommandResult> remove_range(const pb::DeleteRange& command, raft::Index index);
   Result<CommandResult> compact(const pb::Compact& command);
 
+  // A version that this Txn has written, and its value.
+  struct Written {
+    Version version;
+    std::string_view value;
+  };
+  struct LiveKey {
+    std::string key;
+    Version version;
+  };
+
   Result<Version> latest(std::string_view key);
-  void record(std::string_view key, const Version& version, raft::Index index, std::string_view value);
+  // `next` takes the place of `before`.
+  void record(std::string_view key, const Version& before, const Version& next, raft::Index index,
+              std::string_view value);
   // Live keys in the range, in order, as the commands so far left them; stops past `max_keys`.
-  Result<std::vector<std::string>> live_keys(const pb::DeleteRange& command);
+  Result<std::vector<LiveKey>> live_keys(const pb::DeleteRange& command);
 
   Shared& shared_;
   rocksdb::WriteBatch batch_;
   std::uint64_t revision_;
   std::uint64_t compact_;
-  // Versions written or looked up by this Txn: what the batch will make true.
-  std::map<std::string, Version, std::less<>> versions_;
-  std::unique_ptr<rocksdb::Iterator> look_up_;  // made at the first miss
+  std::map<std::string, Written, std::less<>> written_;
   std::string key_buffer_, value_buffer_;
 };
 
