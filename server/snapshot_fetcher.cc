@@ -1,0 +1,194 @@
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "server/snapshot_transfer.h"
+
+namespace tenaz::server {
+namespace {
+
+// A damaged file is fetched anew this often; then the image at the sender is to blame.
+constexpr std::size_t kMaxDamagedFiles = 3;
+// Far above any window: only a peer that sends what nobody asked for gets here.
+constexpr std::size_t kMaxQueuedEvents = 64;
+
+}  // namespace
+
+SnapshotFetcher::SnapshotFetcher(std::filesystem::path data_dir, SnapshotSend send)
+    : SnapshotFetcher(std::move(data_dir), std::move(send), Options()) {}
+
+SnapshotFetcher::SnapshotFetcher(std::filesystem::path data_dir, SnapshotSend send, const Options& options)
+    : data_dir_(std::move(data_dir)), send_(std::move(send)), options_(options) {
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "snapshot-fetch");
+    run();
+  });
+}
+
+SnapshotFetcher::~SnapshotFetcher() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void SnapshotFetcher::start(raft::NodeId from, const raft::SnapshotMeta& meta, const std::string& id, Done done) {
+  push(Job{from, meta.index, id, std::move(done)});
+}
+
+void SnapshotFetcher::on_manifest(raft::NodeId from, SnapshotManifest manifest) {
+  push(From<SnapshotManifest>{from, std::move(manifest)});
+}
+
+void SnapshotFetcher::on_data(raft::NodeId from, SnapshotData data) {
+  push(From<SnapshotData>{from, std::move(data)});
+}
+
+void SnapshotFetcher::push(Event event) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (queue_.size() >= kMaxQueuedEvents && !std::holds_alternative<Job>(event)) return;
+    queue_.push_back(std::move(event));
+  }
+  wake_.notify_one();
+}
+
+void SnapshotFetcher::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto due = [this] { return stopping_ || !queue_.empty(); };
+    if (job_) {
+      wake_.wait_until(lock, std::min(retry_at_, last_progress_ + options_.give_up), due);
+    } else {
+      wake_.wait(lock, due);
+    }
+    if (stopping_) return;
+    auto events = std::exchange(queue_, {});
+    lock.unlock();
+    for (Event& event : events) {
+      std::visit([this](auto& e) { handle(e); }, event);
+    }
+    events.clear();
+    if (job_) on_deadline(Clock::now());
+    lock.lock();
+  }
+}
+
+void SnapshotFetcher::handle(Job& job) {
+  job_ = std::move(job);
+  receiver_.reset();
+  files_.clear();
+  asked_.clear();
+  damaged_files_ = 0;
+  progress();
+  ask({});
+}
+
+void SnapshotFetcher::handle(From<SnapshotManifest>& event) {
+  SnapshotManifest& manifest = event.message;
+  if (!job_ || receiver_ || event.from != job_->from || manifest.manifest.id != job_->id) return;
+  if (!manifest.found) return fail("the sender no longer has image " + job_->id);
+  if (manifest.manifest.index != job_->index)
+    return fail("image " + job_->id + " stands at another index than announced");
+  auto receiver = storage::Receiver::begin(data_dir_, manifest.manifest);
+  if (!receiver) return fail(receiver.error());
+  receiver_ = std::move(*receiver);
+  files_ = std::move(manifest.manifest.files);
+  std::uint64_t bytes = 0;
+  for (const storage::ImageFile& file : files_) bytes += file.bytes;
+  spdlog::info("snapshot: fetching index {} from node {}: {} files, {} bytes", job_->index.value, job_->from.value,
+               files_.size(), bytes);
+  progress();
+  if (!receiver_->want()) return finish();
+  ask_again();
+}
+
+void SnapshotFetcher::handle(From<SnapshotData>& event) {
+  const SnapshotData& data = event.message;
+  if (!job_ || !receiver_ || event.from != job_->from || data.snapshot_id != job_->id) return;
+  if (!data.found) return fail("the sender can no longer read image " + job_->id);
+  // Out of order means that something before it got lost, or that it comes a second time: the retry sees to it.
+  if (asked_.empty() || data.file != asked_.front().file || data.offset != asked_.front().offset) return;
+  if (data.bytes.empty() || data.bytes.size() > asked_.front().bytes) return;
+
+  if (const auto written = receiver_->write(data.file, data.offset, data.bytes); !written) {
+    if (written.error().code != storage::ErrorCode::corruption || ++damaged_files_ > kMaxDamagedFiles) {
+      return fail(written.error());
+    }
+    spdlog::warn("snapshot: {}; it is fetched again", written.error().message);
+    return ask_again();
+  }
+  progress();
+  if (!receiver_->want()) return finish();
+  if (data.bytes.size() < asked_.front().bytes) return ask_again();  // less than asked for: the rest has moved
+  asked_.pop_front();
+  ask_more();
+}
+
+void SnapshotFetcher::on_deadline(Clock::time_point now) {
+  if (now >= last_progress_ + options_.give_up) return fail("nothing came from the sender for too long");
+  if (now < retry_at_) return;
+  retry_at_ = now + options_.retry;
+  if (receiver_) {
+    ask_again();
+  } else {
+    ask({});
+  }
+}
+
+void SnapshotFetcher::progress() {
+  last_progress_ = Clock::now();
+  retry_at_ = last_progress_ + options_.retry;
+}
+
+void SnapshotFetcher::ask(const Piece& piece) {
+  send_(job_->from, SnapshotRequest{job_->id, piece.file, piece.offset, piece.bytes});
+}
+
+void SnapshotFetcher::ask_again() {
+  const auto want = receiver_->want();
+  asked_.clear();
+  const auto file = std::find_if(files_.begin(), files_.end(), [&](const auto& f) { return f.name == want->name; });
+  plan_file_ = static_cast<std::size_t>(file - files_.begin());
+  plan_offset_ = want->offset;
+  ask_more();
+}
+
+void SnapshotFetcher::ask_more() {
+  while (asked_.size() < options_.window && plan_file_ < files_.size()) {
+    const storage::ImageFile& file = files_[plan_file_];
+    const std::uint64_t bytes = std::min<std::uint64_t>(options_.piece_bytes, file.bytes - plan_offset_);
+    if (bytes == 0) {
+      ++plan_file_;
+      plan_offset_ = 0;
+      continue;
+    }
+    asked_.push_back({file.name, plan_offset_, bytes});
+    plan_offset_ += bytes;
+    ask(asked_.back());
+  }
+}
+
+void SnapshotFetcher::finish() {
+  auto directory = receiver_->finish();
+  if (!directory) return fail(directory.error());
+  spdlog::info("snapshot: index {} is here, in {}", job_->index.value, *directory);
+  receiver_.reset();
+  const Job job = *std::exchange(job_, std::nullopt);
+  job.done(std::move(*directory));
+}
+
+void SnapshotFetcher::fail(std::string why) {
+  fail(storage::Error{storage::ErrorCode::io, std::move(why)});
+}
+
+void SnapshotFetcher::fail(storage::Error error) {
+  receiver_.reset();
+  const Job job = *std::exchange(job_, std::nullopt);
+  job.done(std::move(error));
+}
+
+}  // namespace tenaz::server

@@ -1,0 +1,162 @@
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <random>
+
+#include "server/snapshot_transfer.h"
+
+namespace tenaz::server {
+namespace {
+
+// A leader change while the image is made is rare; several in a row do not happen.
+constexpr int kAttempts = 5;
+
+std::string fresh_prefix() {
+  std::random_device device;
+  return std::to_string(device()) + "-" + std::to_string(device()) + "-";
+}
+
+}  // namespace
+
+SnapshotSender::SnapshotSender(std::filesystem::path data_dir, SnapshotSend send)
+    : SnapshotSender(std::move(data_dir), std::move(send), Options()) {}
+
+SnapshotSender::SnapshotSender(std::filesystem::path data_dir, SnapshotSend send, const Options& options)
+    : data_dir_(std::move(data_dir)), send_(std::move(send)), options_(options), id_prefix_(fresh_prefix()) {
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "snapshot-send");
+    run();
+  });
+}
+
+SnapshotSender::~SnapshotSender() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void SnapshotSender::make_image(std::shared_ptr<storage::StateMachine> state, Made made) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(Make{std::move(state), std::move(made)});
+  }
+  wake_.notify_one();
+}
+
+void SnapshotSender::on_request(raft::NodeId from, SnapshotRequest request) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (queue_.size() >= options_.max_waiting_requests) return;
+    queue_.push_back(Ask{from, std::move(request)});
+  }
+  wake_.notify_one();
+}
+
+void SnapshotSender::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto due = [this] { return stopping_ || !queue_.empty(); };
+    if (images_.empty()) {
+      wake_.wait(lock, due);
+    } else {
+      const auto oldest = std::min_element(images_.begin(), images_.end(),
+                                           [](const Held& a, const Held& b) { return a.used < b.used; });
+      wake_.wait_until(lock, oldest->used + options_.keep_unused, due);
+    }
+    if (stopping_) return;
+    auto batch = std::exchange(queue_, {});
+    lock.unlock();
+    for (const auto& item : batch) {
+      if (const auto* make_item = std::get_if<Make>(&item)) {
+        make(*make_item);
+      } else {
+        answer(std::get<Ask>(item));
+      }
+    }
+    batch.clear();
+    remove_unused();
+    lock.lock();
+  }
+}
+
+void SnapshotSender::make(const Make& make) {
+  // Nothing was applied since: an image that is there will do.
+  for (Held& held : images_) {
+    if (held.image->manifest().index == make.state->applied_index()) {
+      held.used = Clock::now();
+      return make.made(held.image->manifest().index, held.term, held.image->manifest().id);
+    }
+  }
+  auto created = create(*make.state);
+  if (!created) return make.made({}, {}, {});
+  const storage::ImageManifest& manifest = created->image->manifest();
+  std::uint64_t bytes = 0;
+  for (const storage::ImageFile& file : manifest.files) bytes += file.bytes;
+  spdlog::info("snapshot: made image {} at index {}, {} files, {} bytes", manifest.id, manifest.index.value,
+               manifest.files.size(), bytes);
+  images_.push_back(std::move(*created));
+  const Held& held = images_.back();
+  make.made(held.image->manifest().index, held.term, held.image->manifest().id);
+}
+
+std::optional<SnapshotSender::Held> SnapshotSender::create(storage::StateMachine& state) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    // Terms only rise along the log: if the state stands in the same term before and after, the image does too.
+    const raft::Term before = state.applied_term();
+    auto image = storage::Image::create(state, data_dir_, id_prefix_ + std::to_string(++last_id_));
+    if (!image) {
+      spdlog::error("snapshot: no image could be made: {}", image.error().message);
+      return {};
+    }
+    if (state.applied_term() == before) return Held{std::move(*image), before, Clock::now()};
+  }
+  spdlog::error("snapshot: no image could be made: the leader changed again and again");
+  return {};
+}
+
+SnapshotSender::Held* SnapshotSender::find(const std::string& id) {
+  for (Held& held : images_) {
+    if (held.image->manifest().id == id) return &held;
+  }
+  return nullptr;
+}
+
+void SnapshotSender::answer(const Ask& ask) {
+  const SnapshotRequest& request = ask.request;
+  Held* held = find(request.snapshot_id);
+  if (held != nullptr) held->used = Clock::now();
+  if (request.file.empty()) {
+    SnapshotManifest reply;
+    reply.found = held != nullptr;
+    reply.manifest.id = request.snapshot_id;
+    if (held != nullptr) reply.manifest = held->image->manifest();
+    return send_(ask.from, std::move(reply));
+  }
+  SnapshotData reply{request.snapshot_id, false, request.file, request.offset, {}};
+  if (held != nullptr) {
+    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(request.bytes, options_.max_piece_bytes));
+    auto piece = held->image->read(request.file, request.offset, bytes);
+    if (piece) {
+      reply.found = true;
+      reply.bytes = std::move(*piece);
+    } else {
+      spdlog::error("snapshot: node {} cannot be served: {}", ask.from.value, piece.error().message);
+    }
+  }
+  send_(ask.from, std::move(reply));
+}
+
+void SnapshotSender::remove_unused() {
+  const auto now = Clock::now();
+  images_.remove_if([&](const Held& held) { return now - held.used >= options_.keep_unused; });
+  while (images_.size() > options_.max_images) {
+    images_.erase(
+        std::min_element(images_.begin(), images_.end(), [](const Held& a, const Held& b) { return a.used < b.used; }));
+  }
+}
+
+}  // namespace tenaz::server

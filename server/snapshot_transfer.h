@@ -1,0 +1,166 @@
+// Moving an image of the whole state from a leader to a follower that fell behind the log. The follower pulls: it asks
+// for the manifest, then for piece after piece, a few at a time, so it sets the pace, asks again for what got lost, and
+// goes on where it was after a broken connection. Disk work is done on one thread of each class; calls return at once.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "raft/types.h"
+#include "server/messages.h"
+#include "storage/snapshot.h"
+#include "storage/state_machine.h"
+#include "storage/status.h"
+
+namespace tenaz::server {
+
+// Hands a message to the transport; called from the threads below. What gets lost is asked for again.
+using SnapshotSend = std::function<void(raft::NodeId to, PeerMessage message)>;
+
+// Makes images and serves them. Calls from any thread.
+class SnapshotSender {
+ public:
+  struct Options {
+    std::size_t max_images = 3;  // over it the one unused for longest goes
+    std::chrono::nanoseconds keep_unused = std::chrono::minutes(5);
+    std::size_t max_piece_bytes = 1 << 20;
+    std::size_t max_waiting_requests = 256;  // more are dropped
+  };
+  // index, term and id of the image; an empty id: none could be made (the log says why). On the sender's thread.
+  using Made = std::function<void(raft::Index index, raft::Term term, const std::string& id)>;
+
+  SnapshotSender(std::filesystem::path data_dir, SnapshotSend send, const Options& options);
+  SnapshotSender(std::filesystem::path data_dir, SnapshotSend send);
+  ~SnapshotSender();  // no callback comes afterwards; images are removed
+
+  void make_image(std::shared_ptr<storage::StateMachine> state, Made made);
+  void on_request(raft::NodeId from, SnapshotRequest request);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Make {
+    std::shared_ptr<storage::StateMachine> state;
+    Made made;
+  };
+  struct Ask {
+    raft::NodeId from;
+    SnapshotRequest request;
+  };
+  struct Held {
+    std::shared_ptr<storage::Image> image;
+    raft::Term term;
+    Clock::time_point used;
+  };
+
+  void run();
+  void make(const Make& make);
+  std::optional<Held> create(storage::StateMachine& state);
+  void answer(const Ask& ask);
+  Held* find(const std::string& id);
+  void remove_unused();
+
+  const std::filesystem::path data_dir_;
+  const SnapshotSend send_;
+  const Options options_;
+  const std::string id_prefix_;  // fresh at every start
+  std::uint64_t last_id_ = 0;
+  std::list<Held> images_;  // of the thread
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<std::variant<Make, Ask>> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+// Fetches one image at a time. Calls from any thread.
+class SnapshotFetcher {
+ public:
+  struct Options {
+    std::size_t piece_bytes = 512 << 10;
+    std::size_t window = 4;                                       // pieces asked for and not yet here
+    std::chrono::nanoseconds retry = std::chrono::seconds(1);     // without progress: ask again
+    std::chrono::nanoseconds give_up = std::chrono::seconds(60);  // without progress: failed
+  };
+  // The name of the new state directory, below the data directory, or why there is none. On the fetcher's thread.
+  using Done = std::function<void(storage::Result<std::string>)>;
+
+  SnapshotFetcher(std::filesystem::path data_dir, SnapshotSend send, const Options& options);
+  SnapshotFetcher(std::filesystem::path data_dir, SnapshotSend send);
+  ~SnapshotFetcher();  // no callback comes afterwards
+
+  // A fetch that is under way is given up, and its `done` is not called.
+  void start(raft::NodeId from, const raft::SnapshotMeta& meta, const std::string& id, Done done);
+  void on_manifest(raft::NodeId from, SnapshotManifest manifest);
+  void on_data(raft::NodeId from, SnapshotData data);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Job {
+    raft::NodeId from;
+    raft::Index index;
+    std::string id;
+    Done done;
+  };
+  template <class Message>
+  struct From {
+    raft::NodeId from;
+    Message message;
+  };
+  using Event = std::variant<Job, From<SnapshotManifest>, From<SnapshotData>>;
+  struct Piece {
+    std::string file;
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  void push(Event event);
+  void run();
+  void handle(Job& job);
+  void handle(From<SnapshotManifest>& manifest);
+  void handle(From<SnapshotData>& data);
+  void on_deadline(Clock::time_point now);
+  void progress();
+  void ask(const Piece& piece);
+  // Forgets what was asked for, and asks anew from the first byte that is missing.
+  void ask_again();
+  void ask_more();
+  void finish();
+  void fail(std::string why);
+  void fail(storage::Error error);
+
+  const std::filesystem::path data_dir_;
+  const SnapshotSend send_;
+  const Options options_;
+
+  // Of the thread.
+  std::optional<Job> job_;
+  std::vector<storage::ImageFile> files_;
+  std::unique_ptr<storage::Receiver> receiver_;  // once the manifest is here
+  std::deque<Piece> asked_;                      // in order; the first is what receiver_ wants
+  std::size_t plan_file_ = 0;                    // what to ask for next: files_[plan_file_] from plan_offset_
+  std::uint64_t plan_offset_ = 0;
+  std::size_t damaged_files_ = 0;
+  Clock::time_point last_progress_;
+  Clock::time_point retry_at_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Event> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace tenaz::server
