@@ -63,6 +63,7 @@ class TestNode final : public Handler {
   std::uint64_t id() const { return identity_.node.value; }
   const LocalIdentity& identity() const { return identity_; }
   Transport& transport() { return *transport_; }
+  bool open() const { return transport_ != nullptr; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   raft::Member member() const { return {identity_.node, "n", address(), "", ""}; }
   // Ends the transport (as a killed process would); begin() opens it again at the same port, as the next incarnation.
