@@ -1,0 +1,67 @@
+// A node's state machine and the applier in front of it: entries are applied in order after a delay; what would survive
+// a crash lags behind until a flush. Snapshots pass through it too, in order with the entries.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <variant>
+
+#include "server/ports.h"
+#include "tests/sim/checker.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/kv_state.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/world.h"
+
+namespace tenaz::sim {
+
+class Applier final : public server::StatePort {
+ public:
+  Applier(World& world, Checker& checker, Random& random, const Scenario& scenario, Disk& disk, ModelLog& log,
+          std::size_t node, std::uint32_t life);
+
+  void apply(std::vector<raft::Entry> entries) override;
+  // A fetched snapshot, to be put in force behind the entries that wait.
+  void install(const raft::SnapshotMeta& meta, KvState state);
+
+  // Its events.
+  void step();
+  void begin_flush();
+  void end_flush();
+  // The snapshot is in force on disk.
+  const raft::SnapshotMeta& installed();
+  storage::ApplyOutcome take_outcome(std::uint32_t slot) { return outcomes_.take(slot); }
+
+  // What readers of this node see.
+  const KvState& state() const { return state_; }
+
+ private:
+  struct Install {
+    raft::SnapshotMeta meta;
+    KvState state;
+  };
+  using Item = std::variant<std::vector<raft::Entry>, Install>;
+
+  void push(Item item);
+  void schedule(EventKind kind, raft::Duration after);
+  void apply_now(const std::vector<raft::Entry>& entries, storage::ApplyOutcome& outcome);
+
+  World& world_;
+  Checker& checker_;
+  Random& random_;
+  const Scenario& scenario_;
+  Disk& disk_;
+  ModelLog& log_;
+  const std::size_t node_;
+  const std::uint32_t life_;
+  KvState state_;
+  std::deque<Item> queue_;
+  bool busy_ = false;
+  bool installing_ = false;
+  raft::SnapshotMeta installing_meta_;
+  KvState flushing_;
+  raft::Instant last_report_;
+  Slab<storage::ApplyOutcome> outcomes_;
+};
+
+}  // namespace tenaz::sim

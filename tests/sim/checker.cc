@@ -1,0 +1,159 @@
+#include "tests/sim/checker.h"
+
+#include <algorithm>
+
+#include "tests/sim/disk.h"
+
+namespace tenaz::sim {
+namespace {
+
+std::uint64_t content_of(const raft::Entry& entry) {
+  std::uint64_t h = 0xcbf29ce484222325u;
+  for (const char c : *entry.payload) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return mix(h ^ static_cast<std::uint64_t>(entry.kind));
+}
+
+bool same(const storage::CommandResult& a, const storage::CommandResult& b) {
+  return a.code == b.code && a.revision == b.revision && a.create_revision == b.create_revision &&
+         a.mod_revision == b.mod_revision && a.version == b.version && a.deleted == b.deleted;
+}
+
+std::string text_of(const std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>& origin) {
+  return "the write " + std::to_string(std::get<2>(origin)) + " of n" + std::to_string(std::get<0>(origin));
+}
+
+std::string text_of(raft::Index index) {
+  return "entry " + std::to_string(index.value);
+}
+
+}  // namespace
+
+void Checker::hard_state_written(std::size_t node, const raft::HardState& before, const raft::HardState& after) {
+  if (after.term < before.term) fail(node, "the term on disk goes back");
+  if (after.term == before.term && before.vote && after.vote != before.vote)
+    fail(node, "the vote on disk changes within term " + std::to_string(after.term.value));
+}
+
+void Checker::entry_written(std::size_t node, const raft::Entry& entry, raft::Term term_before) {
+  if (entry.term < term_before) fail(node, "terms fall in the log at " + text_of(entry.index));
+  const std::uint64_t content = mix(content_of(entry) + term_before.value);
+  const auto [found, fresh] = entries_.emplace((entry.index.value << 24) + entry.term.value, content);
+  if (!fresh && found->second != content)
+    fail(node, "logs do not match: " + text_of(entry.index) + " of term " + std::to_string(entry.term.value) +
+                   " differs between nodes");
+}
+
+void Checker::sends(std::size_t node, std::size_t to, const server::PeerMessage& message) {
+  const auto* raft_message = std::get_if<raft::Message>(&message);
+  if (!raft_message) return;
+  const raft::HardState& durable = disks_[node]->hard_state;
+  if (const auto* vote = std::get_if<raft::VoteReply>(raft_message); vote && vote->granted && !vote->pre_vote) {
+    const auto [found, fresh] = votes_.emplace(std::pair(vote->campaign_term, node), to);
+    if (!fresh && found->second != to)
+      fail(node, "grants a second vote in term " + std::to_string(vote->campaign_term.value));
+    // A vote may leave late, when the voter is already further: then it only has to have been durable once.
+    if (durable.term < vote->campaign_term || (durable.term == vote->campaign_term && durable.vote != node_id(to)))
+      fail(node, "says that it granted a vote which is not durable");
+  } else if (const auto* append = std::get_if<raft::AppendReply>(raft_message); append && append->accepted) {
+    if (append->match > disks_[node]->last_index() && durable.term <= append->term)
+      fail(node, "acknowledges " + text_of(append->match) + " which is not durable");
+    if (durable.term < append->term) fail(node, "acknowledges in a term that is not durable");
+  }
+}
+
+void Checker::replica_state(std::size_t node, raft::Role role, raft::Term term, raft::Index commit, raft::Index last) {
+  if (role != raft::Role::leader) return;
+  const bool fresh = leaders_.empty() || leaders_.rbegin()->first != term || leaders_.rbegin()->second != node;
+  if (fresh) new_leader(node, term, last);
+  if (commit <= majority_checked()) return;
+  // What a leader commits ends with an entry of its own term; what a fresh one knows may be its predecessors' doing.
+  const std::optional<raft::Term> entry_term = fresh ? disks_[node]->term(commit) : term;
+  if (!entry_term || 2 * durable_copies(commit, *entry_term) <= disks_.size())
+    fail(node, "takes " + text_of(commit) + " as committed, which no majority holds with its term " +
+                   std::to_string(entry_term.value_or(term).value));
+  committed_in_.resize(commit.value, entry_term == term ? term : term.previous());
+}
+
+void Checker::new_leader(std::size_t node, raft::Term term, raft::Index last) {
+  const auto [found, fresh] = leaders_.emplace(term, node);
+  if (!fresh) {
+    if (found->second != node) fail(node, "a second leader of term " + std::to_string(term.value));
+    return;
+  }
+  const Disk& disk = *disks_[node];
+  if (disk.hard_state != raft::HardState{term, node_id(node)}) fail(node, "leads without a durable vote for itself");
+  // Only what was committed in earlier terms: this leader may be late, and others further.
+  const auto later = std::lower_bound(committed_in_.begin(), committed_in_.end(), term);
+  const raft::Index committed(static_cast<std::uint64_t>(later - committed_in_.begin()));
+  if (last < committed) fail(node, "leads without " + text_of(committed) + ", which is committed");
+  const raft::Index both = std::min({disk.last_index(), committed, highest_applied()});
+  if (both > disk.base && *disk.term(both) != committed_[both.value - 1].term)
+    fail(node, "leads with another " + text_of(both) + " than the committed one");
+}
+
+std::size_t Checker::durable_copies(raft::Index index, raft::Term term) const {
+  return static_cast<std::size_t>(std::count_if(disks_.begin(), disks_.end(), [&](const Disk* disk) {
+    return disk->base >= index || disk->term(index) == term;
+  }));
+}
+
+void Checker::applies(std::size_t node, const raft::Entry& entry) {
+  if (disks_[node]->term(entry.index) != entry.term)
+    fail(node, "applies " + text_of(entry.index) + " that is not durable in its own log");
+  const std::uint64_t content = content_of(entry);
+  if (entry.index.value == committed_.size() + 1) {
+    committed_.push_back({entry.term, content, std::nullopt});
+  } else if (entry.index.value > committed_.size()) {
+    fail(node, "applies " + text_of(entry.index) + " before anyone applied the one before");
+  } else if (const Applied& known = committed_[entry.index.value - 1];
+             known.term != entry.term || known.content != content) {
+    fail(node, "applies another " + text_of(entry.index) + " than was committed");
+  }
+}
+
+void Checker::applied_command(std::size_t node, raft::Index index, std::size_t position,
+                              const storage::pb::Command& command, const storage::CommandResult& result) {
+  const Origin origin(command.origin().node(), command.origin().boot(), command.origin().sequence());
+  if (command.origin().sequence() == 0) return;  // a leader's own: nobody waits for it
+  const auto [found, fresh] = commands_.try_emplace(origin, Command{index, position, result});
+  if (fresh) return;
+  if (found->second.index != index || found->second.position != position)
+    fail(node, text_of(origin) + " is applied twice: in " + text_of(found->second.index) + " and " + text_of(index));
+  else if (!same(found->second.result, result))
+    fail(node, text_of(origin) + " has another result than on other nodes");
+}
+
+void Checker::applied_state(std::size_t node, const KvState& state) {
+  if (state.applied.value > committed_.size()) return fail(node, "a state is ahead of all that was committed");
+  if (!state.applied) return;
+  std::optional<std::uint64_t>& known = committed_[state.applied.value - 1].digest;
+  const std::uint64_t digest = mix(state.digest + mix(state.revision.value + mix(state.compact_revision.value)));
+  if (!known)
+    known = digest;
+  else if (*known != digest)
+    fail(node, "the state at " + text_of(state.applied) + " differs from that of other nodes");
+}
+
+void Checker::answered(const storage::CommandOrigin& origin, const server::WriteResult& result) {
+  const Origin id(origin.node.value, origin.boot, origin.sequence);
+  if (result.failure && !result.not_applied) return;
+  if (!result.failure && !commands_.contains(id)) world_.fail(text_of(id) + " is answered before it is applied");
+  answers_.push_back({id, !result.failure, result.result});
+}
+
+void Checker::check_answers() {
+  for (const Answer& answer : answers_) {
+    const auto found = commands_.find(answer.origin);
+    if (answer.applied) {
+      if (found == commands_.end())
+        world_.fail(text_of(answer.origin) + " was acknowledged and is lost");
+      else if (!same(found->second.result, answer.result))
+        world_.fail(text_of(answer.origin) + " was answered with another result than it had");
+    } else if (found != commands_.end()) {
+      world_.fail(text_of(answer.origin) + " was called not_applied, yet " + text_of(found->second.index) +
+                  " holds it");
+    }
+  }
+}
+
+}  // namespace tenaz::sim

@@ -1,0 +1,149 @@
+#include "tests/sim/disk.h"
+
+#include <algorithm>
+
+namespace tenaz::sim {
+
+std::optional<raft::Term> Disk::term(raft::Index index) const {
+  if (index == base) return base_term;
+  if (index < base || index > last_index()) return std::nullopt;
+  return at(index).term;
+}
+
+std::vector<raft::Entry> Disk::entries(raft::Index from, raft::Index to, std::size_t max_bytes) const {
+  std::vector<raft::Entry> out;
+  std::size_t bytes = 0;
+  for (raft::Index index = from; index <= to; index = index.next()) {
+    const raft::Entry& entry = at(index);
+    bytes += entry.cost();
+    if (!out.empty() && bytes > max_bytes) break;
+    out.push_back(entry);
+  }
+  return out;
+}
+
+void ModelLog::write(raft::Persist write) {
+  if (write.id != last_id_.next()) world_.fail(node_name(node_) + ": write ids do not rise by one");
+  last_id_ = write.id;
+  push(std::move(write));
+}
+
+void ModelLog::compact(raft::Index index, raft::Configuration configuration, raft::Index configuration_index) {
+  push(Compact{index, std::move(configuration), configuration_index});
+}
+
+void ModelLog::reset(const raft::SnapshotMeta& meta, KvState state) {
+  push(Reset{meta, std::move(state)});
+}
+
+raft::Index ModelLog::compaction_target(raft::Index limit) const {
+  const std::uint64_t last = disk_.last_index().value;
+  return std::min(limit, raft::Index(last - std::min(last, scenario_.log_retain)));
+}
+
+void ModelLog::push(Item item) {
+  queue_.push_back(std::move(item));
+  if (under_way_ == 0) begin_sync();
+}
+
+void ModelLog::begin_sync() {
+  const DiskFaults& disk = scenario_.disk;
+  under_way_ = queue_.size();
+  raft::Duration delay = disk.slow_in_thousand != 0 && random_.chance(disk.slow_in_thousand)
+                             ? random_.between(disk.sync_min, disk.slow_max)
+                             : random_.between(disk.sync_min, disk.sync_max);
+  Event event{.life = life_, .kind = EventKind::log_synced};
+  event.node = static_cast<std::uint8_t>(node_);
+  world_.post_at(std::max(world_.now(), stalled_until_) + delay, event);
+}
+
+void ModelLog::synced() {
+  if (stalled_until_ > world_.now()) {
+    Event event{.life = life_, .kind = EventKind::log_synced};
+    event.node = static_cast<std::uint8_t>(node_);
+    world_.post_at(stalled_until_, event);
+    return;
+  }
+  const bool one_report = random_.chance(500);
+  for (; under_way_ > 0; --under_way_) {
+    make_durable(queue_.front());
+    const bool group_goes_on = one_report && under_way_ > 1 && std::holds_alternative<raft::Persist>(queue_[1]);
+    report(queue_.front(), !group_goes_on);
+    queue_.pop_front();
+  }
+  if (!queue_.empty()) begin_sync();
+}
+
+void ModelLog::crash() {
+  if (random_.chance(scenario_.disk.keep_unsynced_in_thousand))
+    for (std::uint64_t kept = random_.below(queue_.size() + 1); kept > 0; --kept) {
+      make_durable(queue_.front());
+      queue_.pop_front();
+    }
+  queue_.clear();
+}
+
+// The report takes its time to get from the writer's thread to the replica's.
+void ModelLog::report(const Item& item, bool last_of_group) {
+  Event event{.life = life_};
+  event.node = static_cast<std::uint8_t>(node_);
+  if (const auto* write = std::get_if<raft::Persist>(&item)) {
+    if (!last_of_group) return;
+    event.kind = EventKind::persisted;
+    event.number = write->id.value;
+  } else if (const auto* compact = std::get_if<Compact>(&item)) {
+    event.kind = EventKind::log_compacted;
+    event.number = compact->index.value;
+  } else {
+    // The applier waits for it: see ModelState::installed.
+    event.kind = EventKind::installed;
+    event.number = std::get<Reset>(item).meta.index.value;
+  }
+  last_report_ = std::max(last_report_, world_.now() + random_.between(raft::Duration{}, microseconds(100)));
+  world_.post_at(last_report_, event);
+}
+
+void ModelLog::make_durable(const Item& item) {
+  if (const auto* write = std::get_if<raft::Persist>(&item)) return store(*write);
+  if (const auto* compact = std::get_if<Compact>(&item)) {
+    if (compact->index > disk_.state.applied)
+      world_.fail(node_name(node_) + ": the log is cut past what the state holds durably");
+    if (compact->index > disk_.last_index()) return world_.fail(node_name(node_) + ": the log is cut past its end");
+    if (compact->index <= disk_.base) return;
+    disk_.base_term = *disk_.term(compact->index);
+    disk_.log.erase(disk_.log.begin(),
+                    disk_.log.begin() + static_cast<std::ptrdiff_t>(compact->index.past(disk_.base)));
+    disk_.base = compact->index;
+    disk_.configuration = compact->configuration;
+    disk_.configuration_index = compact->configuration_index;
+    return;
+  }
+  const auto& reset = std::get<Reset>(item);
+  disk_.base = reset.meta.index;
+  disk_.base_term = reset.meta.term;
+  disk_.configuration = reset.meta.configuration;
+  disk_.configuration_index = reset.meta.configuration_index;
+  disk_.log.clear();
+  disk_.state = reset.state;
+}
+
+void ModelLog::store(const raft::Persist& write) {
+  if (write.hard_state) {
+    checker_.hard_state_written(node_, disk_.hard_state, *write.hard_state);
+    disk_.hard_state = *write.hard_state;
+  }
+  if (write.entries.empty()) return;
+  const raft::Index first = write.entries.front().index;
+  if (first <= disk_.base || first > disk_.last_index().next())
+    return world_.fail(node_name(node_) + ": entries are written at " + std::to_string(first.value) +
+                       " outside the log (" + std::to_string(disk_.base.value) + ", " +
+                       std::to_string(disk_.last_index().value) + "]");
+  disk_.log.resize(first.past(disk_.base) - 1);
+  for (const raft::Entry& entry : write.entries) {
+    if (entry.index != disk_.last_index().next()) return world_.fail(node_name(node_) + ": entries have a gap");
+    checker_.entry_written(node_, entry, *disk_.term(disk_.last_index()));
+    disk_.log.push_back(entry);
+  }
+}
+
+}  // namespace tenaz::sim

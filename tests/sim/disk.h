@@ -1,0 +1,86 @@
+// What survives a crash of a node, and the log writer in front of it. Writes become durable in order, several at once,
+// after a delay that may be long; a crash drops those that are not, sometimes only behind a prefix, as a disk may. A
+// failed fsync is not modelled: the node stops, which is a crash.
+#pragma once
+
+#include <deque>
+#include <variant>
+
+#include "server/ports.h"
+#include "tests/sim/checker.h"
+#include "tests/sim/kv_state.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/world.h"
+
+namespace tenaz::sim {
+
+struct Disk final : raft::LogReader {
+  raft::HardState hard_state;
+  raft::Index base;  // the log begins behind it
+  raft::Term base_term;
+  raft::Configuration configuration;  // in force at base
+  raft::Index configuration_index;
+  std::deque<raft::Entry> log;
+  KvState state;  // as last flushed
+
+  raft::Index first_index() const override { return base.next(); }
+  raft::Index last_index() const override { return base + log.size(); }
+  std::optional<raft::Term> term(raft::Index index) const override;
+  const raft::Entry& at(raft::Index index) const { return log[index.past(base) - 1]; }
+  std::vector<raft::Entry> entries(raft::Index from, raft::Index to, std::size_t max_bytes) const override;
+};
+
+class ModelLog final : public server::LogPort {
+ public:
+  ModelLog(World& world, Checker& checker, Random& random, const Scenario& scenario, Disk& disk, std::size_t node,
+           std::uint32_t life)
+      : world_(world), checker_(checker), random_(random), scenario_(scenario), disk_(disk), node_(node), life_(life) {}
+
+  const raft::LogReader& reader() const override { return disk_; }
+  void write(raft::Persist write) override;
+  void compact(raft::Index index, raft::Configuration configuration, raft::Index configuration_index) override;
+  raft::Index compaction_target(raft::Index limit) const override;
+  std::uint64_t bytes() const override { return disk_.log.size() * 100; }
+
+  // A snapshot takes the place of state and log at once.
+  void reset(const raft::SnapshotMeta& meta, KvState state);
+
+  // What has been under way is durable now.
+  void synced();
+  void stall(raft::Instant until) { stalled_until_ = std::max(stalled_until_, until); }
+  // Power is lost.
+  void crash();
+
+ private:
+  struct Compact {
+    raft::Index index;
+    raft::Configuration configuration;
+    raft::Index configuration_index;
+  };
+  struct Reset {
+    raft::SnapshotMeta meta;
+    KvState state;
+  };
+  using Item = std::variant<raft::Persist, Compact, Reset>;
+
+  void push(Item item);
+  void begin_sync();
+  void make_durable(const Item& item);
+  void store(const raft::Persist& write);
+  void report(const Item& item, bool last_of_group);
+
+  World& world_;
+  Checker& checker_;
+  Random& random_;
+  const Scenario& scenario_;
+  Disk& disk_;
+  const std::size_t node_;
+  const std::uint32_t life_;
+  std::deque<Item> queue_;
+  std::size_t under_way_ = 0;  // of queue_, from its front
+  raft::Instant stalled_until_;
+  raft::WriteId last_id_;
+  raft::Instant last_report_;
+};
+
+}  // namespace tenaz::sim

@@ -1,0 +1,172 @@
+#include "tests/sim/network.h"
+
+#include <algorithm>
+
+#include "raft/describe.h"
+
+namespace tenaz::sim {
+namespace {
+
+constexpr raft::Duration kNoticeBreakMax = seconds(2);
+constexpr raft::Duration kReconnectMin = milliseconds(20);
+constexpr raft::Duration kReconnectMax = milliseconds(500);
+constexpr raft::Duration kLateCopyMax = milliseconds(3000);
+// A copy comes by another way than the connection that it was sent on.
+constexpr std::uint32_t kAnyConnection = ~std::uint32_t{0};
+
+std::string text_of(const server::PeerMessage& message) {
+  if (const auto* raft = std::get_if<raft::Message>(&message)) return raft::describe(*raft);
+  if (const auto* writes = std::get_if<server::ForwardWrites>(&message))
+    return "forward " + std::to_string(writes->commands.size()) + " of t" + std::to_string(writes->term.value);
+  if (const auto* refused = std::get_if<server::ForwardRefused>(&message))
+    return "refused " + std::to_string(refused->sequences.size()) + " of t" + std::to_string(refused->term.value);
+  if (const auto* ask = std::get_if<server::ReadIndexRequest>(&message)) return "read? " + std::to_string(ask->id);
+  if (const auto* answer = std::get_if<server::ReadIndexReply>(&message))
+    return "read! " + std::to_string(answer->id) + (answer->confirmed ? " at " : " refused ") +
+           std::to_string(answer->index.value);
+  if (const auto* report = std::get_if<server::NodeReport>(&message)) return report->disk_low ? "disk low" : "disk ok";
+  if (const auto* transfer = std::get_if<server::TransferRequest>(&message))
+    return "transfer to n" + std::to_string(transfer->target.value);
+  return "other";
+}
+
+}  // namespace
+
+Network::Network(World& world, const NetworkFaults& faults, std::size_t nodes)
+    : world_(world), faults_(faults), random_(world.seed(), 2), nodes_(nodes), links_(nodes * nodes), running_(nodes) {}
+
+raft::Duration Network::delay() {
+  if (faults_.slow_in_thousand != 0 && random_.chance(faults_.slow_in_thousand))
+    return random_.between(faults_.delay_min, std::max(faults_.delay_min, faults_.slow_max));
+  return random_.between(faults_.delay_min, faults_.delay_max);
+}
+
+bool Network::send(std::size_t from, std::size_t to, server::PeerMessage message) {
+  const std::size_t lane = static_cast<std::size_t>(server::lane_of(message));
+  Link& way = link(from, to);
+  Connection& connection = way.lanes[lane];
+  if (world_.tracing())
+    world_.note(node_name(from) + " -> " + node_name(to) + (connection.up ? " " : " (no connection) ") +
+                text_of(message));
+  if (!connection.up) return false;
+  const bool lost = way.cut || (faults_.loss_in_thousand != 0 && random_.chance(faults_.loss_in_thousand));
+  if (way.cut && !connection.breaking) {
+    connection.breaking = true;
+    Event event{.number = connection.number, .kind = EventKind::connection_break};
+    event.node = static_cast<std::uint8_t>(from);
+    event.peer = static_cast<std::uint8_t>(to);
+    event.lane = static_cast<std::uint8_t>(lane);
+    world_.post(random_.between(milliseconds(50), kNoticeBreakMax), event);
+  }
+  if (lost) return true;
+  if (faults_.break_in_thousand != 0 && random_.chance(faults_.break_in_thousand)) {
+    close(from, to, lane);
+    return true;
+  }
+  const raft::Instant at = std::max(world_.now() + delay(), connection.last_arrival);
+  connection.last_arrival = at;
+  if (faults_.duplicate_in_thousand != 0 && std::holds_alternative<raft::Message>(message) &&
+      random_.chance(faults_.duplicate_in_thousand)) {
+    const raft::Duration later =
+        random_.chance(500) ? raft::Duration{} : random_.between(milliseconds(1), kLateCopyMax);
+    deliver_at(at + later, from, to, lane, message, kAnyConnection);
+  }
+  deliver_at(at, from, to, lane, std::move(message), connection.number);
+  return true;
+}
+
+void Network::deliver_at(raft::Instant at, std::size_t from, std::size_t to, std::size_t lane,
+                         server::PeerMessage message, std::uint32_t connection) {
+  Event event{.number = connection, .slot = messages_.put(std::move(message)), .kind = EventKind::deliver};
+  event.node = static_cast<std::uint8_t>(to);
+  event.peer = static_cast<std::uint8_t>(from);
+  event.lane = static_cast<std::uint8_t>(lane);
+  world_.post_at(at, event);
+}
+
+std::optional<server::PeerMessage> Network::arrives(const Event& event) {
+  server::PeerMessage message = messages_.take(event.slot);
+  const Link& way = link(event.peer, event.node);
+  const bool same = event.number == kAnyConnection || event.number == way.lanes[event.lane].number;
+  if (!same || way.cut || !running_[event.node]) return std::nullopt;
+  ++delivered_;
+  if (world_.tracing()) world_.note(node_name(event.node) + " <- " + node_name(event.peer) + " " + text_of(message));
+  return message;
+}
+
+void Network::close(std::size_t from, std::size_t to, std::size_t lane) {
+  Connection& connection = link(from, to).lanes[lane];
+  if (!connection.up) return;
+  connection.up = false;
+  connection.breaking = false;
+  // What was under way is lost with it.
+  ++connection.number;
+  Event event{.kind = EventKind::reconnect};
+  event.node = static_cast<std::uint8_t>(from);
+  event.peer = static_cast<std::uint8_t>(to);
+  event.lane = static_cast<std::uint8_t>(lane);
+  world_.post(random_.between(kReconnectMin, kReconnectMax), event);
+  event.kind = EventKind::unreachable;
+  world_.post(random_.between(raft::Duration{}, milliseconds(2)), event);
+}
+
+void Network::on_break(const Event& event) {
+  Connection& connection = link(event.node, event.peer).lanes[event.lane];
+  if (connection.number != event.number) return;
+  connection.breaking = false;
+  if (is_cut(event.node, event.peer)) close(event.node, event.peer, event.lane);
+}
+
+void Network::on_reconnect(const Event& event) {
+  Connection& connection = link(event.node, event.peer).lanes[event.lane];
+  if (connection.up || !running_[event.node]) return;
+  // A handshake needs both directions.
+  if (running_[event.peer] && !is_cut(event.node, event.peer) && !is_cut(event.peer, event.node)) {
+    connection.up = true;
+    connection.last_arrival = world_.now();
+    return;
+  }
+  world_.post(random_.between(kReconnectMin, kReconnectMax), event);
+}
+
+void Network::break_connections(std::size_t from, std::size_t to) {
+  for (std::size_t lane = 0; lane < server::kLanes; ++lane) close(from, to, lane);
+}
+
+void Network::process_died(std::size_t node) {
+  running_[node] = false;
+  const bool last_words_arrive = random_.chance(500);
+  for (std::size_t peer = 0; peer < nodes_; ++peer) {
+    if (peer == node) continue;
+    break_connections(peer, node);
+    for (Connection& connection : link(node, peer).lanes) {
+      connection.up = false;
+      if (!last_words_arrive) ++connection.number;
+    }
+  }
+}
+
+void Network::process_started(std::size_t node) {
+  running_[node] = true;
+  for (std::size_t peer = 0; peer < nodes_; ++peer) {
+    if (peer == node) continue;
+    for (std::size_t lane = 0; lane < server::kLanes; ++lane) {
+      ++link(node, peer).lanes[lane].number;
+      Event event{.kind = EventKind::reconnect};
+      event.node = static_cast<std::uint8_t>(node);
+      event.peer = static_cast<std::uint8_t>(peer);
+      event.lane = static_cast<std::uint8_t>(lane);
+      world_.post(random_.between(raft::Duration{}, kReconnectMin), event);
+    }
+  }
+}
+
+void Network::heal() {
+  for (Link& way : links_) way.cut = false;
+}
+
+void Network::calm() {
+  faults_.slow_in_thousand = faults_.loss_in_thousand = faults_.duplicate_in_thousand = faults_.break_in_thousand = 0;
+}
+
+}  // namespace tenaz::sim
