@@ -1,28 +1,14 @@
 // tenaz-sim: runs seeds of the simulation. Exit 0: all went well; 1: a seed failed; 2: usage.
-#include <unistd.h>
-
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
+#include "tests/sim/current_seed.h"
 #include "tests/sim/simulation.h"
 
 namespace {
-
-std::uint64_t current_seed = 0;
-
-// The core stops the process when it finds the impossible: say which seed did it.
-extern "C" void on_abort(int) {
-  char text[96];
-  const int length =
-      std::snprintf(text, sizeof text, "seed %llu aborts; again: tenaz-sim --seed %llu --trace\n",
-                    static_cast<unsigned long long>(current_seed), static_cast<unsigned long long>(current_seed));
-  if (write(STDERR_FILENO, text, static_cast<std::size_t>(length)) < 0) std::_Exit(1);
-  std::_Exit(1);
-}
 
 int usage() {
   std::fprintf(stderr,
@@ -37,7 +23,7 @@ struct Totals {
 };
 
 bool run(std::uint64_t seed, std::FILE* trace, Totals& totals) {
-  current_seed = seed;
+  tenaz::sim::set_current_seed(seed);
   const auto report = tenaz::sim::simulate(seed, trace);
   ++totals.runs;
   totals.simulated += report.simulated_seconds;
@@ -81,7 +67,7 @@ int main(int argc, char** argv) {
   }
   if (count == 0) return usage();
 
-  std::signal(SIGABRT, on_abort);
+  tenaz::sim::announce_seed_on_abort();
   const auto begin = std::chrono::steady_clock::now();
   Totals totals;
   for (std::uint64_t seed = from; seed < from + count; ++seed)
