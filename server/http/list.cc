@@ -25,12 +25,22 @@ void append_item(std::string& out, const storage::kv::KeyValue& item, bool keys_
   out += '}';
 }
 
+// Enough for base64; escapes may need more, and then the text grows.
+std::size_t body_estimate(const storage::kv::ListResult& page) {
+  std::size_t bytes = 8192;
+  for (const storage::kv::KeyValue& item : page.items) {
+    bytes += 160 + (item.key.size() + item.value.size()) * 4 / 3;
+  }
+  return bytes;
+}
+
 void answer_page(Exchange& exchange, const storage::kv::ListResult& page) {
   const Parameters& parameters = exchange.parameters;
   Answer& to = exchange.answer();
   to.begin(200);
   to.revision(page.revision.value);
   std::string& out = to.open_body("application/json");
+  out.reserve(out.size() + body_estimate(page));
   out += "{\"revision\":";
   append_number(out, page.revision.value);
   out += ",\"items\":[";
@@ -42,7 +52,6 @@ void answer_page(Exchange& exchange, const storage::kv::ListResult& page) {
   }
   out += ']';
   if (page.more && !page.items.empty()) {
-    // A page that began at a cursor goes on from the same range.
     out += ",\"cursor\":\"";
     out += encode_cursor({page.revision, page.items.back().key}, parameters.start, parameters.end);
     out += '"';

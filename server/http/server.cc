@@ -7,6 +7,7 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <charconv>
 #include <ctime>
 #include <future>
 
@@ -19,8 +20,7 @@ namespace http {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// --- Worker
-// -------------------------------------------------------------------------------------------------------------
+// --- Worker ---
 
 Worker::Worker(const Service& service) : service_(service) {}
 Worker::~Worker() = default;
@@ -178,8 +178,7 @@ std::string_view Worker::date() {
 
 }  // namespace http
 
-// --- HttpServer
-// ---------------------------------------------------------------------------------------------------------
+// --- HttpServer ---
 
 namespace {
 
@@ -195,6 +194,12 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 std::optional<std::pair<std::string, std::string>> split_endpoint(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string::npos) {
+    return std::nullopt;
+  }
+  // getaddrinfo would take 99999 and listen somewhere else.
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size() || port > 65535) {
     return std::nullopt;
   }
   std::string host = text.substr(0, colon);

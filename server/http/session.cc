@@ -53,8 +53,7 @@ void Session::refuse() {
   flush();
 }
 
-// --- reading
-// ------------------------------------------------------------------------------------------------------------
+// --- reading ---
 
 void Session::read() {
   if (reading_ || closed_) {
@@ -101,12 +100,13 @@ void Session::on_read(const error_code& ec, std::size_t bytes) {
 
 // Parses and serves as much as is there, then sends the answers together.
 void Session::advance() {
-  while (!closed_ && !last_ && !writing_ && answer_.out().size() < kMaxUnsent && input_.size() != 0) {
-    const bool more = phase_ == Phase::head                               ? parse_head()
-                      : phase_ == Phase::body || phase_ == Phase::discard ? parse_body()
-                                                                          : false;
-    if (!more) {
-      break;
+  bool more = true;
+  while (more && !closed_ && !last_ && !writing_ && input_.size() != 0) {
+    more = phase_ == Phase::head                               ? parse_head()
+           : phase_ == Phase::body || phase_ == Phase::discard ? parse_body()
+                                                               : false;
+    if (answer_.out().size() >= kMaxUnsent) {
+      send();
     }
   }
   flush();
@@ -241,8 +241,7 @@ bool Session::parse_body() {
   return true;
 }
 
-// --- serving
-// ------------------------------------------------------------------------------------------------------------
+// --- serving ---
 
 void Session::serve_now() {
   complete_ = true;
@@ -316,33 +315,37 @@ void Session::finish_request() {
   set_deadline(now_ + service_.options.idle_timeout);
 }
 
-// --- writing
-// ------------------------------------------------------------------------------------------------------------
+// --- writing ---
 
 void Session::flush() {
-  if (closed_ || writing_) {
-    return;
+  if (!closed_ && !writing_ && send()) {
+    flushed();
   }
+}
+
+// True: all answers so far are with the kernel. Otherwise the rest is being written, or the connection is closed.
+bool Session::send() {
   std::string& out = answer_.out();
-  if (!out.empty()) {
-    error_code ec;
-    const std::size_t sent = socket_.write_some(asio::buffer(out), ec);
-    if (ec && ec != asio::error::would_block) {
-      close();
-      return;
-    }
-    if (sent < out.size()) {
-      sending_.assign(out, sent);
-      out.clear();
-      write_rest();
-      return;
-    }
-    out.clear();
-    if (out.capacity() > kKeptBuffer) {
-      out.shrink_to_fit();
-    }
+  if (out.empty()) {
+    return true;
   }
-  flushed();
+  error_code ec;
+  const std::size_t sent = socket_.write_some(asio::buffer(out), ec);
+  if (ec && ec != asio::error::would_block) {
+    close();
+    return false;
+  }
+  if (sent < out.size()) {
+    sending_.assign(out, sent);
+    out.clear();
+    write_rest();
+    return false;
+  }
+  out.clear();
+  if (out.capacity() > kKeptBuffer) {
+    out.shrink_to_fit();
+  }
+  return true;
 }
 
 void Session::write_rest() {
@@ -365,7 +368,6 @@ void Session::write_rest() {
   });
 }
 
-// All answers so far are with the kernel.
 void Session::flushed() {
   if (last_) {
     begin_linger();
@@ -388,8 +390,7 @@ void Session::begin_linger() {
   read();
 }
 
-// --- ending
-// -------------------------------------------------------------------------------------------------------------
+// --- ending ---
 
 void Session::set_deadline(Clock::time_point deadline) {
   deadline_ = deadline;

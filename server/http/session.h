@@ -65,6 +65,7 @@ class Session final : public Exchange, public std::enable_shared_from_this<Sessi
   void refuse_input(Code code, std::string detail);
   void finish_request();
   void flush();
+  bool send();
   void flushed();
   void write_rest();
   void begin_linger();

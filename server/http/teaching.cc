@@ -84,8 +84,7 @@ void write_put(Exchange& exchange, const json::value& value, Exchange::Step then
   exchange.write(std::move(command), then);
 }
 
-// --- POST /client_request
-// -----------------------------------------------------------------------------------------------
+// --- POST /client_request ---
 
 void tell_committed(Exchange& exchange) {
   answer_json(exchange, 200,
@@ -132,8 +131,7 @@ void client_request(Exchange& exchange) {
   }
 }
 
-// --- POST /set
-// ----------------------------------------------------------------------------------------------------------
+// --- POST /set ---
 
 void set_done(Exchange& exchange) {
   if (answer_failure(exchange)) {
@@ -155,8 +153,7 @@ void set(Exchange& exchange) {
   }
 }
 
-// --- GET /get/{key}
-// -----------------------------------------------------------------------------------------------------
+// --- GET /get/{key} ---
 
 void get_now(Exchange& exchange) {
   const auto result = exchange.service().node.reader()->get(exchange.key, std::nullopt);
@@ -171,8 +168,7 @@ void get_now(Exchange& exchange) {
   }
 }
 
-// --- GET /status
-// --------------------------------------------------------------------------------------------------------
+// --- GET /status ---
 
 void answer_status(Exchange& exchange) {
   storage::kv::ListRequest request;
@@ -207,8 +203,7 @@ void answer_status(Exchange& exchange) {
                            {"truncated", page->more}});
 }
 
-// --- GET /ping
-// ----------------------------------------------------------------------------------------------------------
+// --- GET /ping ---
 
 void answer_ping(Exchange& exchange) {
   const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();

@@ -1,0 +1,99 @@
+// /v1/status, /v1/leadership, /livez, /readyz, and what is no route.
+#include "tests/unit/server_http/client.h"
+
+namespace tenaz::server::test {
+namespace {
+
+using Health = HttpTest;
+constexpr std::string_view kJson = "Content-Type: application/json\r\n";
+
+TEST_F(Health, Status) {
+  put("a", "1");
+  const auto status = call("GET", "/v1/status").json().as_object();
+  for (const char* name :
+       {"node_id", "name", "cluster_id", "version", "role", "term", "voted_for", "leader_id", "first_index",
+        "last_index", "commit_index", "applied_index", "revision", "peers", "faults"}) {
+    EXPECT_TRUE(status.contains(name)) << name;
+  }
+  EXPECT_EQ(status.at("role").as_string(), "leader");
+  EXPECT_EQ(status.at("cluster_id").as_string(), "00112233445566778899aabbccddeeff");
+  EXPECT_EQ(status.at("revision").to_number<int>(), 1);
+  EXPECT_EQ(
+      status.at("peers"),
+      boost::json::parse(
+          R"([{"id":2,"address":"127.0.0.1:7492","match_index":11,"lag_entries":1,"suspicion":"unknown","phi":null}])"));
+  EXPECT_EQ(call("GET", "/v1/status?x=1").problem(), "bad_parameter");
+}
+
+TEST_F(Health, OnlyALeaderKnowsHowFarPeersAre) {
+  node_->change_status([](NodeStatus& status) { status.raft.role = raft::Role::follower; });
+  EXPECT_TRUE(call("GET", "/v1/status").json().at("peers").at(0).at("match_index").is_null());
+}
+
+TEST_F(Health, Leadership) {
+  Reply reply = call("POST", "/v1/leadership", kJson, R"({"to":2})");
+  EXPECT_EQ(reply.status, 200u);
+  EXPECT_EQ(reply.member("leader_id"), "2");
+  reply = call("POST", "/v1/leadership", kJson, R"({"to":2})");  // it leads already
+  EXPECT_EQ(reply.status, 200u);
+}
+
+TEST_F(Health, LeadershipRefused) {
+  for (const char* body :
+       {"", "{", "[]", R"({"to":"2"})", R"({"to":-1})", R"({"to":0})", R"({"to":9})", R"({"x":1})"}) {
+    const Reply reply = call("POST", "/v1/leadership", kJson, body);
+    EXPECT_EQ(reply.status, 400u) << body;
+    EXPECT_EQ(reply.problem(), "bad_json") << body;
+  }
+  EXPECT_EQ(call("POST", "/v1/leadership", "", "{}").status, 415u);
+  EXPECT_EQ(call("GET", "/v1/leadership").header("allow"), "POST");
+  node_->refuse_transfers();
+  const Reply reply = call("POST", "/v1/leadership", kJson, R"({"to":2})");
+  EXPECT_EQ(reply.status, 504u);
+  EXPECT_EQ(reply.problem(), "timeout");
+  EXPECT_EQ(reply.member("leader_id"), "1");
+}
+
+TEST_F(Health, LivezAndReadyz) {
+  EXPECT_EQ(call("GET", "/livez").body, "alive\n");
+  EXPECT_EQ(call("GET", "/readyz").body, "ready\n");
+  EXPECT_EQ(call("GET", "/readyz?verbose").body,
+            "[+]leader ok\n[+]quorum ok\n[+]applied ok\n[+]disk ok\n[+]running ok\nready\n");
+}
+
+TEST_F(Health, ReadyzNamesWhatFails) {
+  const std::pair<const char*, std::function<void(NodeStatus&)>> faults[] = {
+      {"leader", [](NodeStatus& status) { status.raft.leader = raft::NodeId{}; }},
+      {"quorum", [](NodeStatus& status) { status.quorum_reachable = false; }},
+      {"applied", [](NodeStatus& status) { status.raft.commit = raft::Index{1'000'000}; }},
+      {"disk", [](NodeStatus& status) { status.disk_low = true; }},
+      {"running", [](NodeStatus& status) { status.stopping = true; }}};
+  std::string all;
+  for (const auto& [name, spoil] : faults) {
+    node_->change_status(spoil);
+    all += (all.empty() ? "[\"" : ",\"") + std::string(name) + "\"";
+    const Reply reply = call("GET", "/readyz");
+    EXPECT_EQ(reply.status, 503u);
+    EXPECT_EQ(reply.problem(), "not_ready");
+    EXPECT_EQ(reply.member("failed"), all + "]");
+  }
+  const Reply reply = call("GET", "/readyz?verbose");
+  EXPECT_EQ(reply.status, 503u);
+  EXPECT_NE(reply.body.find("[-]disk failed"), std::string::npos);
+}
+
+TEST_F(Health, NoSuchRoute) {
+  for (const char* target : {"/", "/v1", "/v1/", "/v2/kv/a", "/v1/kvx", "/v1/status/", "/v1/members", "/console/",
+                             "/get/", "/v1/detector", "/v1/compact", "/V1/KV/a"}) {
+    const Reply reply = call("GET", target);
+    if (std::string_view(target) == "/get/") {
+      EXPECT_EQ(reply.problem(), "bad_key");
+      continue;
+    }
+    EXPECT_EQ(reply.status, 404u) << target;
+    EXPECT_EQ(reply.problem(), "no_such_route") << target;
+  }
+}
+
+}  // namespace
+}  // namespace tenaz::server::test
