@@ -58,6 +58,7 @@ class RaftLog final : public raft::LogReader {
   raft::Index first_index() const override;
   raft::Index last_index() const override;
   std::optional<raft::Term> term(raft::Index index) const override;
+  // Empty only if `from` has been compacted since the caller looked. Stops the process if an entry cannot be read.
   std::vector<raft::Entry> entries(raft::Index from, raft::Index to, std::size_t max_bytes) const override;
 
   // --- writing ------------------------------------------------------------------------------------------------------
