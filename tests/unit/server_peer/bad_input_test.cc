@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
 #include "server/peer/handshake.h"
@@ -102,7 +101,6 @@ struct BadInput : testing::Test {
 
 TEST_F(BadInput, BeforeTheHandshake) {
   expect_closed("GET / HTTP/1.1\r\n\r\n", "does not speak tenaz's peer protocol");
-  std::mt19937_64 random(1);
   const std::string preamble(kPreamble);
   expect_closed(preamble + std::string("\x05\x00\x00\x00", 4) + "zzzzzzzzzzz", "frame of 5 bytes is too short");
   expect_closed(preamble + std::string("\x00\x20\x00\x00zzzz", 8), "frame of 8192 bytes is over the limit of 4096");
