@@ -1,0 +1,216 @@
+// Damaged files. The node whose disk is damaged either stops with a message, or repairs itself from what it still has
+// and from its peers. It never serves garbage, and never votes with a log that it forgot (hazard M34).
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <filesystem>
+#include <functional>
+
+#include "tests/integration/harness/cluster.h"
+#include "tests/integration/harness/ledger.h"
+
+namespace tenaz::harness {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Small buffers, so that there are tables to damage, and enough log for a replay.
+const Settings kSmallBuffers{{"storage.write_buffer_bytes", "\"1MiB\""}, {"storage.log_buffer_bytes", "\"1MiB\""}};
+
+std::vector<fs::path> files(const fs::path& directory, const std::function<bool(const fs::path&)>& wanted) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.is_regular_file() && entry.file_size() > 0 && wanted(entry.path())) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+bool is_wal(const fs::path& file) {
+  return file.extension() == ".log";
+}
+bool is_table(const fs::path& file) {
+  return file.extension() == ".sst";
+}
+bool is_manifest(const fs::path& file) {
+  return file.filename().string().starts_with("MANIFEST");
+}
+
+fs::path state_directory(const fs::path& data_dir) {
+  for (const auto& entry : fs::directory_iterator(data_dir)) {
+    if (entry.is_directory() && entry.path().filename().string().starts_with("state-")) return entry.path();
+  }
+  ADD_FAILURE() << "no state directory in " << data_dir;
+  return {};
+}
+
+void flip_bytes(const fs::path& file, std::size_t at, std::size_t count = 16) {
+  std::string bytes = read_file(file);
+  ASSERT_GT(bytes.size(), at);
+  for (std::size_t i = at; i < std::min(at + count, bytes.size()); ++i) bytes[i] = static_cast<char>(~bytes[i]);
+  write_file(file, bytes);
+}
+
+void truncate(const fs::path& file, std::size_t bytes) {
+  fs::resize_file(file, bytes);
+}
+
+class Damage : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    cluster_.start_all();
+    const int leader = cluster_.wait_leader();
+    ASSERT_NE(leader, 0);
+    victim_ = leader % 3 + 1;
+    ledger_.emplace(cluster_, 3);
+    const std::string value(32 << 10, 'x');
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(eventually([&] { return cluster_.put(leader, "big/" + std::to_string(i), value); }));
+    }
+    ASSERT_TRUE(ledger_->wait_progress(300));
+    ledger_->stop();
+    ASSERT_TRUE(cluster_.wait_caught_up(victim_, cluster_.wait_leader()));
+    cluster_.kill_all();
+  }
+
+  fs::path raft() const { return cluster_.data_dir(victim_) / "raft"; }
+  fs::path state() const { return state_directory(cluster_.data_dir(victim_)); }
+
+  // After the damage: the others serve everything. The victim has stopped with a message or, if it may, serves it too.
+  void expect_safe(bool must_stop) {
+    for (const int id : cluster_.ids()) {
+      if (id != victim_) cluster_.start(id);
+    }
+    const int leader = cluster_.wait_leader();
+    ASSERT_NE(leader, 0) << "two of three undamaged nodes are a majority";
+    const std::size_t before = cluster_.log(victim_).size();
+    cluster_.start(victim_);
+    ASSERT_TRUE(eventually([&] { return !cluster_.running(victim_) || caught_up(leader); })) << log_since(before);
+    if (!cluster_.running(victim_)) {
+      const auto exit = cluster_.wait_exit(victim_);
+      EXPECT_EQ(exit->signal, 0) << "it crashed:\n" << log_since(before);
+      EXPECT_NE(exit->code, 0);
+      EXPECT_NE(log_since(before).find("cannot start"), std::string::npos) << log_since(before);
+    } else {
+      EXPECT_FALSE(must_stop) << "it runs as if nothing had happened:\n" << log_since(before);
+      ledger_->check(victim_);
+      expect_same_state(leader);
+    }
+    for (const int id : cluster_.ids()) {
+      if (id != victim_) ledger_->check(id);
+    }
+    EXPECT_TRUE(cluster_.put(leader, "after", "the damage"));
+    cluster_.expect_one_leader_per_term();
+  }
+
+  std::string log_since(std::size_t offset) const { return cluster_.log(victim_).substr(offset); }
+
+ private:
+  bool caught_up(int leader) const {
+    const std::uint64_t applied = cluster_.number(leader, "applied_index");
+    return applied != 0 && cluster_.number(victim_, "applied_index") >= applied;
+  }
+
+  // Keys, values and revisions, read from the node's own state.
+  void expect_same_state(int leader) {
+    const std::string revision = std::to_string(cluster_.number(leader, "revision"));
+    const std::string target = "/v1/kv?start=%00&limit=10000&max_bytes=67108864&revision=" + revision;
+    const auto right = cluster_.request(leader, "GET", target + "&consistency=local");
+    const auto here = cluster_.request(victim_, "GET", target + "&consistency=local");
+    ASSERT_TRUE(right && here);
+    ASSERT_EQ(right->status, 200u) << right->body;
+    ASSERT_EQ(here->status, 200u) << here->body;
+    const auto items = [](const HttpAnswer& answer) {
+      return boost::json::serialize(answer.json().as_object().at("items"));
+    };
+    EXPECT_TRUE(items(*right) == items(*here)) << "the damaged node's state differs";
+  }
+
+ protected:
+  Cluster cluster_{3, kSmallBuffers};
+  int victim_ = 0;
+  std::optional<Ledger> ledger_;
+};
+
+TEST_F(Damage, NoneAtAllIsNoReasonToStop) {
+  expect_safe(false);
+  EXPECT_TRUE(cluster_.running(victim_));
+}
+
+TEST_F(Damage, RaftLogCutShort) {
+  const auto logs = files(raft(), is_wal);
+  ASSERT_FALSE(logs.empty());
+  truncate(logs.back(), fs::file_size(logs.back()) / 2);
+  expect_safe(true);
+}
+
+TEST_F(Damage, RaftLogWithoutItsLastBytes) {
+  const auto logs = files(raft(), is_wal);
+  ASSERT_FALSE(logs.empty());
+  truncate(logs.back(), fs::file_size(logs.back()) - 7);
+  expect_safe(true);
+}
+
+TEST_F(Damage, RaftLogWithFlippedBytes) {
+  const auto logs = files(raft(), is_wal);
+  ASSERT_FALSE(logs.empty());
+  flip_bytes(logs.back(), fs::file_size(logs.back()) / 2);
+  expect_safe(true);
+}
+
+TEST_F(Damage, RaftLogFileGone) {
+  const auto logs = files(raft(), is_wal);
+  ASSERT_FALSE(logs.empty());
+  fs::remove(logs.back());
+  expect_safe(true);
+}
+
+TEST_F(Damage, RaftManifestCutShort) {
+  const auto manifests = files(raft(), is_manifest);
+  ASSERT_FALSE(manifests.empty());
+  truncate(manifests.back(), fs::file_size(manifests.back()) / 2);
+  expect_safe(true);
+}
+
+TEST_F(Damage, RaftTableWithFlippedBytes) {
+  const auto tables = files(raft(), is_table);
+  ASSERT_FALSE(tables.empty());
+  for (const fs::path& table : tables) flip_bytes(table, fs::file_size(table) / 3);
+  expect_safe(false);
+}
+
+TEST_F(Damage, RaftDirectoryGone) {
+  fs::remove_all(raft());
+  expect_safe(true);
+}
+
+TEST_F(Damage, StateTableWithFlippedBytes) {
+  const auto tables = files(state(), is_table);
+  ASSERT_FALSE(tables.empty());
+  for (const fs::path& table : tables) flip_bytes(table, fs::file_size(table) / 2, 64);
+  expect_safe(false);
+}
+
+TEST_F(Damage, StateTableCutShort) {
+  const auto tables = files(state(), is_table);
+  ASSERT_FALSE(tables.empty());
+  truncate(tables.back(), fs::file_size(tables.back()) / 2);
+  expect_safe(false);
+}
+
+TEST_F(Damage, StateManifestCutShort) {
+  const auto manifests = files(state(), is_manifest);
+  ASSERT_FALSE(manifests.empty());
+  truncate(manifests.back(), fs::file_size(manifests.back()) / 2);
+  expect_safe(false);
+}
+
+TEST_F(Damage, StateDirectoryGone) {
+  fs::remove_all(state());
+  expect_safe(false);
+}
+
+}  // namespace
+}  // namespace tenaz::harness

@@ -1,0 +1,140 @@
+// Start and stop: SIGTERM, a second process, the command line.
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "tests/integration/harness/cluster.h"
+#include "tests/integration/harness/ledger.h"
+
+namespace tenaz::harness {
+namespace {
+
+TEST(Shutdown, TheLeaderHandsOverAndNothingIsLost) {
+  Cluster cluster(3);
+  cluster.start_all();
+  const int old = cluster.wait_leader();
+  ASSERT_NE(old, 0);
+  Ledger ledger(cluster, 3);
+  ASSERT_TRUE(ledger.wait_progress(200));
+  cluster.terminate(old);
+  EXPECT_EQ(cluster.wait_exit(old), (Exit{0, 0}));
+  const int next = cluster.wait_leader();
+  ASSERT_NE(next, 0);
+  EXPECT_NE(next, old);
+  ASSERT_TRUE(ledger.wait_progress(200));
+  cluster.start(old);
+  ASSERT_TRUE(cluster.wait_ready(old));
+  ASSERT_TRUE(ledger.wait_progress(200));
+  ledger.stop();
+  for (const int id : cluster.ids()) ledger.check(id);
+  cluster.expect_one_leader_per_term();
+}
+
+TEST(Shutdown, AFollowerAndASingleNodeExitWithZero) {
+  Cluster cluster(3);
+  cluster.start_all();
+  const int leader = cluster.wait_leader();
+  ASSERT_NE(leader, 0);
+  const int follower = leader % 3 + 1;
+  cluster.terminate(follower);
+  EXPECT_EQ(cluster.wait_exit(follower), (Exit{0, 0}));
+  EXPECT_TRUE(cluster.put(leader, "still", "writable"));
+
+  Cluster single(1);
+  single.start_all();
+  ASSERT_EQ(single.wait_leader(), 1);
+  single.terminate(1);
+  EXPECT_EQ(single.wait_exit(1), (Exit{0, 0}));
+}
+
+TEST(Shutdown, AllAtOnceAndBackAgain) {
+  Cluster cluster(3);
+  cluster.start_all();
+  const int leader = cluster.wait_leader();
+  ASSERT_NE(leader, 0);
+  ASSERT_TRUE(cluster.put(leader, "kept", "over a restart of all"));
+  for (const int id : cluster.ids()) cluster.terminate(id);
+  for (const int id : cluster.ids()) EXPECT_EQ(cluster.wait_exit(id), (Exit{0, 0})) << "node " << id;
+  cluster.start_all();
+  ASSERT_NE(cluster.wait_leader(), 0);
+  for (const int id : cluster.ids()) {
+    ASSERT_TRUE(cluster.wait_ready(id));
+    EXPECT_EQ(cluster.get(id, "kept"), "over a restart of all");
+  }
+}
+
+TEST(Start, ASecondProcessOnTheSameDataIsRefused) {
+  Cluster cluster(1);
+  cluster.start_all();
+  ASSERT_EQ(cluster.wait_leader(), 1);
+  const Finished second = run({tenazd_path(), "--config", cluster.config_file(1).string()});
+  EXPECT_NE(second.exit, (Exit{0, 0}));
+  EXPECT_EQ(second.exit.signal, 0);
+  EXPECT_NE(second.output.find("in use by another process"), std::string::npos) << second.output;
+  EXPECT_NE(second.output.find(cluster.data_dir(1).string()), std::string::npos) << second.output;
+  EXPECT_TRUE(cluster.put(1, "first", "unharmed"));
+}
+
+TEST(Start, ATakenPortIsSaidClearly) {
+  Cluster cluster(2);
+  cluster.start_all();
+  ASSERT_NE(cluster.wait_leader(), 0);
+  Cluster intruder(1);
+  const Address taken = cluster.http_address(1);
+  intruder.set(1, "http.listen", "\"" + taken.host + ":" + std::to_string(taken.port) + "\"");
+  intruder.start(1);
+  const auto exit = intruder.wait_exit(1);
+  ASSERT_TRUE(exit);
+  EXPECT_NE(*exit, (Exit{0, 0}));
+  EXPECT_EQ(exit->signal, 0);
+  EXPECT_TRUE(intruder.logged(1, std::to_string(taken.port))) << intruder.log(1);
+}
+
+TEST(CommandLine, CheckConfig) {
+  Cluster cluster(3);
+  const auto good = cluster.directory() / "good.toml";
+  write_file(good, cluster.config_text(1));
+  const Finished fine = run({tenazd_path(), "--config", good.string(), "--check-config"});
+  EXPECT_EQ(fine.exit, (Exit{0, 0})) << fine.output;
+  EXPECT_EQ(fine.output, "ok\n");
+
+  const auto bad = cluster.directory() / "bad.toml";
+  write_file(bad, R"([node]
+id = 0
+nmae = "typo"
+data_dir = 7
+[cluster]
+name = ""
+[raft]
+heartbeat_interval = "5 lightyears"
+election_timeout_min = 300
+[storage]
+cache_bytes = "-1MiB"
+[limits]
+max_value_bytes = "10XB"
+[log]
+level = "loud"
+format = "xml"
+[http]
+max_connections = "many"
+[nonsense]
+)");
+  const Finished faults = run({tenazd_path(), "--config", bad.string(), "--check-config"});
+  EXPECT_EQ(faults.exit, (Exit{1, 0})) << faults.output;
+  for (const char* key : {"node.id", "nmae", "data_dir", "heartbeat_interval", "election_timeout_min", "cache_bytes",
+                          "max_value_bytes", "level", "format", "max_connections", "nonsense"}) {
+    EXPECT_NE(faults.output.find(key), std::string::npos) << key << " is not named in:\n" << faults.output;
+  }
+  EXPECT_NE(faults.output.find("bad.toml:2"), std::string::npos) << "file and line:\n" << faults.output;
+}
+
+TEST(CommandLine, VersionUsageAndASingleNodeWithoutAFile) {
+  EXPECT_TRUE(run({tenazd_path(), "--version"}).output.starts_with("tenazd "));
+  EXPECT_EQ(run({tenazd_path(), "--no-such-option"}).exit, (Exit{2, 0}));
+  const Finished missing = run({tenazd_path(), "--config", "/no/such/file.toml"});
+  EXPECT_EQ(missing.exit, (Exit{1, 0}));
+  EXPECT_NE(missing.output.find("/no/such/file.toml"), std::string::npos) << missing.output;
+}
+
+}  // namespace
+}  // namespace tenaz::harness

@@ -1,0 +1,106 @@
+// A follower that fell behind the compacted log is brought back by an image of the whole state.
+#include <gtest/gtest.h>
+
+#include "tests/integration/harness/cluster.h"
+#include "tests/integration/harness/ledger.h"
+
+namespace tenaz::harness {
+namespace {
+
+const Settings kShortLog{{"storage.log_retain_bytes", "\"64KiB\""},
+                         {"storage.log_buffer_bytes", "\"1MiB\""},
+                         {"storage.write_buffer_bytes", "\"1MiB\""},
+                         {"raft.cache_bytes", "\"64KiB\""}};
+
+// Writes until the leader no longer has the entry after `index`.
+void compact_past(Cluster& cluster, int leader, std::uint64_t index) {
+  const std::string value(64 << 10, 'v');
+  int n = 0;
+  ASSERT_TRUE(eventually(
+      [&] {
+        for (int i = 0; i < 50; ++i) {
+          EXPECT_TRUE(cluster.put(leader, "filler/" + std::to_string(n++ % 100), value));
+        }
+        return cluster.number(leader, "first_index") > index + 1;
+      },
+      std::chrono::seconds(120)))
+      << "the log of node " << leader << " is never compacted: first_index " << cluster.number(leader, "first_index");
+}
+
+TEST(Snapshot, BringsBackAFollowerThatWasAwayTooLong) {
+  Cluster cluster(3, kShortLog);
+  cluster.start_all();
+  const int leader = cluster.wait_leader();
+  ASSERT_NE(leader, 0);
+  Ledger ledger(cluster, 2);
+  ASSERT_TRUE(ledger.wait_progress(100));
+  const int away = leader % 3 + 1;
+  const std::uint64_t last = cluster.number(away, "last_index");
+  ASSERT_GT(last, 0u);
+  cluster.kill(away);
+  compact_past(cluster, leader, last + 1000);
+  cluster.start(away);
+  ASSERT_TRUE(cluster.wait_ready(away)) << cluster.log(away);
+  ledger.stop();
+  EXPECT_TRUE(cluster.wait_caught_up(away, leader));
+  EXPECT_TRUE(cluster.logged(away, "is in force")) << "not brought back by a snapshot:\n" << cluster.log(away);
+  for (const int id : cluster.ids()) ledger.check(id);
+
+  // What it got is durable, and it can lead with it.
+  cluster.kill_all();
+  cluster.start(away);
+  cluster.start(leader);
+  ASSERT_NE(cluster.wait_leader(), 0);
+  ASSERT_TRUE(cluster.wait_ready(away));
+  ledger.check(away);
+  cluster.expect_one_leader_per_term();
+}
+
+TEST(Snapshot, AKillDuringItLeavesTheOldStateOrTheNew) {
+  Cluster cluster(3, kShortLog);
+  cluster.start_all();
+  const int leader = cluster.wait_leader();
+  ASSERT_NE(leader, 0);
+  Ledger ledger(cluster, 2);
+  ASSERT_TRUE(ledger.wait_progress(100));
+  const int away = leader % 3 + 1;
+  const std::uint64_t last = cluster.number(away, "last_index");
+  cluster.kill(away);
+  compact_past(cluster, leader, last + 1000);
+  for (int round = 0; round < 5; ++round) {
+    cluster.start(away);
+    const std::size_t before = cluster.log(away).size();
+    ASSERT_TRUE(eventually([&] {
+      const std::string fresh = cluster.log(away).substr(before);
+      return fresh.find("snapshot: fetching") != std::string::npos || fresh.find("is in force") != std::string::npos ||
+             fresh.find("leads term") != std::string::npos;
+    })) << cluster.log(away);
+    cluster.kill(away);
+  }
+  cluster.start(away);
+  ASSERT_TRUE(cluster.wait_ready(away)) << cluster.log(away);
+  ledger.stop();
+  EXPECT_TRUE(cluster.wait_caught_up(away, leader));
+  for (const int id : cluster.ids()) ledger.check(id);
+  cluster.expect_one_leader_per_term();
+}
+
+TEST(LogCompaction, KeepsTheLogSmallAndLosesNothing) {
+  Cluster cluster(3, kShortLog);
+  cluster.start_all();
+  const int leader = cluster.wait_leader();
+  ASSERT_NE(leader, 0);
+  Ledger ledger(cluster, 2);
+  compact_past(cluster, leader, 500);
+  ledger.stop();
+  cluster.kill_all();
+  cluster.start_all();
+  ASSERT_NE(cluster.wait_leader(), 0);
+  for (const int id : cluster.ids()) {
+    ASSERT_TRUE(cluster.wait_ready(id));
+    ledger.check(id);
+  }
+}
+
+}  // namespace
+}  // namespace tenaz::harness
