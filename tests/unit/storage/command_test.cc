@@ -57,7 +57,7 @@ TEST(Payload, CommandBytesAreHeldDown) {
 
 TEST(Payload, RoundTrip) {
   PayloadBuilder builder;
-  for (int i = 0; i < 100; ++i)
+  for (std::size_t i = 0; i < 100; ++i)
     builder.add(test::put("k" + std::to_string(i), std::string(i, 'v')).SerializeAsString());
   const auto batch = test::must(parse_payload(*builder.finish(42)));
   EXPECT_EQ(batch.wall_time_ms(), 42U);
