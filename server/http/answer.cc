@@ -9,6 +9,7 @@ namespace {
 
 // Wide enough for any length; what is left over stays blank, as RFC 9110 section 5.5 allows before a value.
 constexpr std::string_view kLengthRoom = "            ";
+constexpr std::size_t kSmallBody = 4096;  // moved up to close the gap
 
 }  // namespace
 
@@ -138,9 +139,14 @@ void Answer::close_body() {
   const auto [end, error] = std::to_chars(digits, digits + sizeof digits, out_.size() - body_at_);
   static_cast<void>(error);  // twenty digits hold every length
   const auto count = static_cast<std::size_t>(end - digits);
-  out_.replace(length_at_ + kLengthRoom.size() - count, count, digits, count);
+  const std::size_t unused = kLengthRoom.size() - count;
+  const bool small = out_.size() - body_at_ <= kSmallBody;
+  out_.replace(length_at_ + unused, count, digits, count);
   if (head_) {
     out_.resize(body_at_);
+  }
+  if (small) {
+    out_.erase(length_at_, unused);
   }
   complete_ = true;
 }
