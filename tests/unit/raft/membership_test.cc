@@ -12,7 +12,7 @@ Configuration joint() {
   c.voters = {NodeId{1}, NodeId{2}, NodeId{4}};
   c.outgoing = {NodeId{1}, NodeId{2}, NodeId{3}};
   c.learners = {NodeId{9}};
-  for (std::uint64_t id : {1, 2, 3, 4, 9})
+  for (std::uint64_t id : {1U, 2U, 3U, 4U, 9U})
     c.members.push_back({NodeId{id}, "n", "127.0.0.1:1", "127.0.0.1:2", std::string(16, '\0')});
   return c;
 }

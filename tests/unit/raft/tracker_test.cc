@@ -61,7 +61,7 @@ TEST(Tracker, TheBestSuccessorIsActiveAVoterAndHoldsMost) {
   Tracker tracker;
   tracker.start(c, NodeId{1}, Index{1}, kNow);
   EXPECT_EQ(tracker.best_successor(c, kNow, kPatience), nullptr);
-  for (std::uint64_t id : {2, 3, 5}) tracker.find(NodeId{id})->heard(kNow);
+  for (std::uint64_t id : {2U, 3U, 5U}) tracker.find(NodeId{id})->heard(kNow);
   tracker.find(NodeId{2})->accepted(Index{5}, Index{});
   tracker.find(NodeId{3})->accepted(Index{7}, Index{});
   tracker.find(NodeId{4})->accepted(Index{8}, Index{});
