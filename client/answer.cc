@@ -73,10 +73,11 @@ Result<T> parse(const Response& response, bool write, Read read) {
 }  // namespace
 
 Error read_problem(const Response& response, bool write) {
+  const bool refused = response.status >= 400 && response.status < 500;
   Error error{.status = response.status,
               .code = "http_" + std::to_string(response.status),
               .detail = "HTTP status " + std::to_string(response.status),
-              .outcome = write ? Error::Outcome::unknown : Error::Outcome::not_applied};
+              .outcome = write && !refused ? Error::Outcome::unknown : Error::Outcome::not_applied};
   boost::system::error_code failed;
   const json::value value = json::parse(response.body, failed);
   const json::object* problem = failed ? nullptr : value.if_object();
@@ -90,6 +91,7 @@ Error read_problem(const Response& response, bool write) {
   take("detail", error.detail);
   take("outcome", outcome);
   if (outcome == "not_applied") error.outcome = Error::Outcome::not_applied;
+  if (outcome == "unknown") error.outcome = Error::Outcome::unknown;
   return error;
 }
 

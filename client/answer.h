@@ -8,7 +8,7 @@
 
 namespace tenaz::client {
 
-// What a problem document says. `write`: without a word about the outcome, it is unknown.
+// What a problem document says. `write`: without a word about the outcome, only 4xx means that nothing was done.
 Error read_problem(const Response& response, bool write);
 
 // These fail with the code "bad_answer" if the body is not what the API promises.

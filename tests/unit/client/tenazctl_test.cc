@@ -258,6 +258,13 @@ TEST(Tenazctl, TransferNamesTheNode) {
   EXPECT_EQ(node.asked()[0].body, R"({"to":2})");
 }
 
+TEST(Tenazctl, ATransferThatIsRefusedIsOne) {
+  ScriptedServer node(always(problem(400, "bad_json", "")));
+  const Ended ended = run({"--endpoints", node.url(), "transfer", "9"});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_THAT(ended.error, testing::Not(HasSubstr("not known")));
+}
+
 TEST(Tenazctl, AFullDiskBehindTheOutputIsNoSuccess) {
   ScriptedServer node(always(answer(200, item(R"("value":"v")"))));
   EXPECT_EQ(run({"--endpoints", node.url(), "get", "k"}, "", {}, "/dev/full").code, 1);
