@@ -185,8 +185,9 @@ void KeyCache::offer(std::uint64_t epoch, std::string_view key, const Version& v
   const std::size_t hash = hash_of(key);
   Shard& shard = shard_of(hash);
   std::lock_guard guard(shard.mutex);
-  // Inside the lock: if no change has begun by now, the put() of the next one comes after this.
-  if (epoch_.load() == epoch) shard.put(shard_capacity_, hash, key, version, value);
+  // Inside the lock: if no change has begun by now, the put() of the next one comes after this. One that was under way
+  // at the look-up may have been seen half: written here since, and not there.
+  if (epoch % 2 == 0 && epoch_.load() == epoch) shard.put(shard_capacity_, hash, key, version, value);
 }
 
 std::size_t KeyCache::bytes() const {

@@ -2,11 +2,12 @@
 // what most reads ask for.
 //
 // Exact, not a hint. The applier calls begin_change() before it writes a batch, then put() for all that the batch
-// changes, and only then publishes the new revision. So a reader that has loaded revision R and finds a version with
-// mod <= R here has the latest one at R; with mod > R it looks on disk. What a reader looked up itself it may offer(),
-// with the epoch from before its look-up: taken only if no change has begun since, so that it cannot be stale.
+// changes, then end_change(), and only then publishes the new revision. So a reader that has loaded revision R and
+// finds a version with mod <= R here has the latest one at R; with mod > R it looks on disk. What a reader looked up
+// itself it may offer(), with the epoch from before its look-up: taken only if no change was under way then and none
+// has begun since, so that it cannot be stale.
 //
-// Threads: begin_change() and put() from the applier, the rest from any. Sharded; CLOCK eviction.
+// Threads: begin_change(), put() and end_change() from the applier, the rest from any. Sharded; CLOCK eviction.
 #pragma once
 
 #include <array>
@@ -40,6 +41,7 @@ class KeyCache {
   bool find_value(std::string_view key, std::uint64_t mod, std::string& value) const;
 
   void begin_change() { epoch_.fetch_add(1); }
+  void end_change() { epoch_.fetch_add(1); }
   void put(std::string_view key, const Version& version, std::optional<std::string_view> value);
 
   std::uint64_t epoch() const { return epoch_.load(); }
@@ -53,7 +55,7 @@ class KeyCache {
   Shard& shard_of(std::size_t hash) const;
 
   const std::size_t shard_capacity_;
-  std::atomic<std::uint64_t> epoch_{0};
+  std::atomic<std::uint64_t> epoch_{0};  // odd while a change is under way
   std::unique_ptr<std::array<Shard, kShards>> shards_;
 };
 

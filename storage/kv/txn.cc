@@ -205,6 +205,7 @@ Result<void> Txn::commit() {
                       written.version.live ? std::optional<std::string_view>(written.value) : std::nullopt);
   }
   shared_.compact.store(compact_, std::memory_order_release);
+  shared_.cache.end_change();
   shared_.revision.store(revision_, std::memory_order_release);
   return {};
 }

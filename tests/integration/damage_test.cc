@@ -116,7 +116,7 @@ class Damage : public ::testing::Test {
   // Keys, values and revisions, read from the node's own state.
   void expect_same_state(int leader) {
     const std::string revision = std::to_string(cluster_.number(leader, "revision"));
-    const std::string target = "/v1/kv?start=%00&limit=10000&max_bytes=67108864&revision=" + revision;
+    const std::string target = "/v1/kv?start=%00&limit=10000&max_bytes=16777216&revision=" + revision;
     const auto right = cluster_.request(leader, "GET", target + "&consistency=local");
     const auto here = cluster_.request(victim_, "GET", target + "&consistency=local");
     ASSERT_TRUE(right && here);

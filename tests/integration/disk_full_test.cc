@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <map>
+#include <random>
 
 #include "tests/integration/harness/cluster.h"
 
@@ -47,6 +48,14 @@ class SmallDisk {
   bool mounted_ = false;
   std::string why_not_;
 };
+
+// Text that no table format makes smaller, or the disk would never fill.
+std::string incompressible(std::size_t bytes) {
+  std::mt19937_64 random(1);
+  std::string out(bytes, ' ');
+  for (char& c : out) c = static_cast<char>('!' + random() % 90);
+  return out;
+}
 
 bool done(const std::optional<HttpAnswer>& answer) {
   return answer && (answer->status == 200 || answer->status == 201);
@@ -96,7 +105,7 @@ TEST(DiskFull, PutsAreRefusedAndDeletesMakeRoom) {
   cluster.set_data_dir(1, disk.path() / "data");
   cluster.start_all();
   ASSERT_EQ(cluster.wait_leader(), 1);
-  const std::string value(256 << 10, 'v');
+  const std::string value = incompressible(256 << 10);
   const int written = fill(cluster, 1, value);
   ASSERT_GT(written, 10);
   for (const int n : {0, written / 2, written - 1}) EXPECT_EQ(cluster.get(1, "key/" + std::to_string(n)), value);
@@ -118,7 +127,7 @@ TEST(DiskFull, NoMajorityWithRoom) {
   for (const int id : {1, 2}) cluster.set_data_dir(id, disk.path() / std::to_string(id));
   cluster.start_all();
   ASSERT_NE(cluster.wait_leader(), 0);
-  const std::string value(256 << 10, 'v');
+  const std::string value = incompressible(256 << 10);
   const int written = fill(cluster, 3, value);
   ASSERT_GT(written, 10);
   EXPECT_EQ(cluster.get(3, "key/" + std::to_string(written - 1)), value);
@@ -137,7 +146,7 @@ TEST(DiskFull, ARealNoSpaceStopsTheNodeAndLosesNothing) {
   cluster.set_data_dir(1, disk.path() / "data");
   cluster.start_all();
   ASSERT_EQ(cluster.wait_leader(), 1);
-  const std::string value(256 << 10, 'v');
+  const std::string value = incompressible(256 << 10);
   int written = 0;
   ASSERT_TRUE(eventually(
       [&] {

@@ -25,6 +25,7 @@ TEST(KeyCache, AgreesWithAMapOnWhatItHas) {
         if (random() % 4 != 0) value = std::string(random() % 1500, static_cast<char>('a' + round % 26));
         cache.begin_change();
         cache.put(key, version_at(round), value ? std::optional<std::string_view>(*value) : std::nullopt);
+        cache.end_change();
         twin[key] = {round, value};
       }
       std::string value = "untouched";
@@ -65,7 +66,20 @@ TEST(KeyCache, AnOfferOvertakenByAChangeIsRefused) {
   cache.begin_change();  // the applier writes "k" at 2, but the reader has looked it up at 1
   cache.offer(before, "k", version_at(1), std::nullopt);
   EXPECT_FALSE(cache.find("k", nullptr));
+  cache.end_change();
   cache.offer(cache.epoch(), "k", version_at(2), std::nullopt);
+  EXPECT_EQ(cache.find("k", nullptr)->version.mod, 2U);
+}
+
+// The look-up fell between the applier's begin_change() and its write: it saw the old version, and the change has ended
+// with the new one by the time it is offered.
+TEST(KeyCache, AnOfferLookedUpWhileAChangeWasUnderWayIsRefused) {
+  KeyCache cache(1 << 20);
+  cache.begin_change();
+  const auto during = cache.epoch();
+  cache.put("k", version_at(2), std::nullopt);
+  cache.end_change();
+  cache.offer(during, "k", version_at(1), std::nullopt);
   EXPECT_EQ(cache.find("k", nullptr)->version.mod, 2U);
 }
 
