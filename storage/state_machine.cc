@@ -157,11 +157,16 @@ Result<ApplyOutcome> StateMachine::apply(std::span<const raft::Entry> entries, r
   if (entries.empty()) return outcome;
   txn.batch().Put(impl_->shared.database->meta(), rocks::slice(kv::kAppliedKey),
                   kv::encode_applied({outcome.index, outcome.term, txn.revision()}));
+  const std::uint64_t compacted = impl_->shared.compact.load();
   if (auto written = txn.commit(); !written) return written.error();
   impl_->index = outcome.index.value;
   impl_->term = outcome.term.value;
   impl_->replay.applied(outcome.index, bytes);
   if (auto flushed = impl_->flush_if_due(); !flushed) return flushed.error();
+  // Only a durable compact revision frees space, and who compacts waits for that: not for the next full buffer.
+  if (impl_->shared.compact.load() != compacted) {
+    if (auto flushed = impl_->shared.database->flush(false); !flushed) return flushed.error();
+  }
   return outcome;
 }
 

@@ -331,6 +331,15 @@ TEST_F(StateMachineTest, DigestsAgreeWhateverTheHistory) {
   EXPECT_NE(must(other->digest()), digest);
 }
 
+TEST_F(StateMachineTest, ACompactionBecomesDurableByItself) {
+  apply({put("a", "1"), put("a", "2")});
+  apply({compact(2)});
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (state_->durable_index() < state_->applied_index() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  EXPECT_EQ(state_->durable_index(), state_->applied_index());
+}
+
 // Readers always see whole revisions: two keys that change together are never seen apart, and nothing goes back.
 TEST_F(StateMachineTest, ReadersRunBesideApply) {
   std::atomic<bool> done{false};
