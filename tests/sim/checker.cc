@@ -63,7 +63,8 @@ void Checker::sends(std::size_t node, std::size_t to, const server::PeerMessage&
 
 void Checker::replica_state(std::size_t node, raft::Role role, raft::Term term, raft::Index commit, raft::Index last) {
   if (role != raft::Role::leader) return;
-  const bool fresh = leaders_.empty() || leaders_.rbegin()->first != term || leaders_.rbegin()->second != node;
+  const bool fresh = led_[node] != term;
+  led_[node] = term;
   if (fresh) new_leader(node, term, last);
   if (commit <= majority_checked()) return;
   // What a leader commits ends with an entry of its own term; what a fresh one knows may be its predecessors' doing.

@@ -30,7 +30,8 @@ struct Disk;
 
 class Checker {
  public:
-  Checker(World& world, const std::vector<const Disk*>& disks) : world_(world), disks_(disks) {}
+  Checker(World& world, const std::vector<const Disk*>& disks, std::size_t nodes)
+      : world_(world), disks_(disks), led_(nodes) {}
 
   // A node's disk.
   void hard_state_written(std::size_t node, const raft::HardState& before, const raft::HardState& after);
@@ -82,6 +83,7 @@ class Checker {
   World& world_;
   const std::vector<const Disk*>& disks_;
   std::map<raft::Term, std::size_t> leaders_;
+  std::vector<raft::Term> led_;  // [node]: the last term that it was seen to lead in
   std::map<std::pair<raft::Term, std::size_t>, std::size_t> votes_;  // (term, voter) -> candidate
   std::unordered_map<std::uint64_t, std::uint64_t> entries_;         // (index, term) -> content and the term before
   std::vector<Applied> committed_;                                   // [index - 1]

@@ -53,7 +53,7 @@ Simulation::Simulation(std::uint64_t seed, std::FILE* trace)
     : scenario_(draw_scenario(seed)),
       world_(seed, trace),
       network_(world_, scenario_.network, scenario_.nodes),
-      checker_(world_, disks_),
+      checker_(world_, disks_, scenario_.nodes),
       clients_(world_, checker_, scenario_, machines_),
       faults_(world_, network_, scenario_, machines_) {
   for (std::size_t node = 0; node < scenario_.nodes; ++node) {
@@ -67,7 +67,10 @@ Simulation::Simulation(std::uint64_t seed, std::FILE* trace)
 template <class Done>
 bool Simulation::run_until(raft::Instant end, Done done) {
   while (!world_.failed() && !done()) {
-    if (world_.idle() || world_.next_at() > end) return false;
+    if (world_.idle() || world_.next_at() > end) {
+      world_.rest_until(end);
+      return false;
+    }
     handle(world_.take());
   }
   return !world_.failed();

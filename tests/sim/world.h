@@ -1,6 +1,7 @@
 // What all parts of a simulation share: the virtual clock, the queue of events, the first failure, the trace.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <queue>
@@ -106,6 +107,8 @@ class World {
     now_ = event.at;
     return event;
   }
+  // Nothing happens until then.
+  void rest_until(raft::Instant at) { now_ = std::max(now_, at); }
   raft::Instant next_at() const { return queue_.top().at; }
 
   // The first failure stands; the run ends after the event at hand.
