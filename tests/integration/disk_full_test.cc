@@ -1,7 +1,11 @@
 // A really full disk: a small file system of its own on a loop device. Needs root and loop devices.
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <map>
 #include <random>
 
@@ -12,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A file with an ext4 in it, mounted below `directory`.
+// A file with an ext4 in it, mounted below `directory`. In a mount namespace of this thread and its children: nothing
+// stays mounted when a test is aborted.
 class SmallDisk {
  public:
   SmallDisk(const fs::path& directory, unsigned mebibytes) : mount_(directory / "disk") {
@@ -20,6 +25,10 @@ class SmallDisk {
     fs::create_directory(mount_);
     if (::getuid() != 0) {
       why_not_ = "mounting needs root";
+      return;
+    }
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+      why_not_ = std::string("no mount namespace is to be had here: ") + std::strerror(errno);
       return;
     }
     for (const std::vector<std::string>& step :
@@ -75,7 +84,7 @@ int fill(const Cluster& cluster, int id, const std::string& value) {
           EXPECT_EQ(answer->outcome(), "not_applied");
           full = true;
         }
-        return full || n > 10'000;
+        return full || n > 5'000;
       },
       std::chrono::seconds(240)));
   EXPECT_TRUE(full) << n << " writes and still no disk_full";

@@ -101,7 +101,7 @@ std::optional<Exit> Process::wait(std::chrono::nanoseconds patience) {
 }
 
 Finished run(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment) {
-  const TempDirectory directory("run");
+  const TempDirectory directory("run", false);
   const fs::path log = directory.path() / "output";
   Process process(command, log, environment);
   const auto exit = process.wait();
@@ -109,14 +109,14 @@ Finished run(const std::vector<std::string>& command, const std::map<std::string
   return {*exit, read_file(log)};
 }
 
-TempDirectory::TempDirectory(const std::string& name) {
+TempDirectory::TempDirectory(const std::string& name, bool keep_on_failure) : keep_on_failure_(keep_on_failure) {
   std::string pattern = (fs::temp_directory_path() / ("tenaz-" + name + "-XXXXXX")).string();
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error(pattern + ": " + std::strerror(errno));
   path_ = pattern;
 }
 
 TempDirectory::~TempDirectory() {
-  if (::testing::Test::HasFailure()) {
+  if (keep_on_failure_ && ::testing::Test::HasFailure()) {
     std::cerr << "left for a look: " << path_.string() << "\n";
     return;
   }

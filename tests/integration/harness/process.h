@@ -52,10 +52,10 @@ struct Finished {
 };
 Finished run(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment = {});
 
-// A directory for one test, removed afterwards unless the test failed.
+// A directory for one test, removed afterwards; with `keep_on_failure` only if the test did not fail.
 class TempDirectory {
  public:
-  explicit TempDirectory(const std::string& name);
+  explicit TempDirectory(const std::string& name, bool keep_on_failure = true);
   ~TempDirectory();
   TempDirectory(const TempDirectory&) = delete;
   TempDirectory& operator=(const TempDirectory&) = delete;
@@ -63,6 +63,7 @@ class TempDirectory {
 
  private:
   std::filesystem::path path_;
+  bool keep_on_failure_;
 };
 
 std::string read_file(const std::filesystem::path& path);
