@@ -123,7 +123,7 @@ int run_command(Command& c) {
                                 find_leader(*protocol, endpoints, std::chrono::seconds(10))](const Endpoint& other) {
       return other.host == leader.host && other.port == leader.port;
     };
-    std::stable_partition(endpoints.begin(), endpoints.end(), is_leader);
+    std::partition(endpoints.begin(), endpoints.end(), is_leader);
   }
   const Report report = run(c.run, *protocol, endpoints);
   std::fputs((c.json ? as_json(report) + "\n" : as_text(report)).c_str(), stdout);
