@@ -58,6 +58,9 @@ void Checker::sends(std::size_t node, std::size_t to, const server::PeerMessage&
     if (append->match > disks_[node]->last_index() && durable.term <= append->term)
       fail(node, "acknowledges " + text_of(append->match) + " which is not durable");
     if (durable.term < append->term) fail(node, "acknowledges in a term that is not durable");
+  } else if (const auto* beat = std::get_if<raft::HeartbeatReply>(raft_message)) {
+    // A leader counts on it not to go back to an earlier term.
+    if (beat->round != 0 && durable.term < beat->term) fail(node, "answers a heartbeat in a term that is not durable");
   }
 }
 
@@ -83,6 +86,12 @@ void Checker::new_leader(std::size_t node, raft::Term term, raft::Index last) {
   }
   const Disk& disk = *disks_[node];
   if (disk.hard_state != raft::HardState{term, node_id(node)}) fail(node, "leads without a durable vote for itself");
+  // Its own vote was never sent; those of others are known from what they said.
+  std::size_t votes = 1;
+  for (auto vote = votes_.lower_bound({term, 0}); vote != votes_.end() && vote->first.first == term; ++vote)
+    if (vote->second == node) ++votes;
+  if (2 * votes <= disks_.size())
+    fail(node, "leads in term " + std::to_string(term.value) + " without a majority of votes");
   // Only what was committed in earlier terms: this leader may be late, and others further.
   const auto later = std::lower_bound(committed_in_.begin(), committed_in_.end(), term);
   const raft::Index committed(static_cast<std::uint64_t>(later - committed_in_.begin()));

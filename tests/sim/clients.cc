@@ -6,7 +6,7 @@
 namespace tenaz::sim {
 namespace {
 
-constexpr std::uint64_t kProbeClient = 1000;
+constexpr std::uint64_t kProbeClient = 1000;  // does not go on by itself
 // Deadlines are rounded up by the replica, and its loop takes a moment.
 constexpr raft::Duration kLateness = milliseconds(50);
 
@@ -168,6 +168,19 @@ std::shared_ptr<Clients::Probe> Clients::probe(std::size_t node, raft::Duration 
   return probe;
 }
 
+void Clients::transfer(std::size_t node, raft::NodeId target) {
+  Call call;
+  call.node = node;
+  call.what = What::transfer;
+  call.deadline = world_.now() + milliseconds(1000);
+  call.operation.client = kProbeClient;
+  const std::size_t index = open(std::move(call));
+  machines_[node]->replica().transfer_leadership(world_.now(), target, calls_[index].deadline, [this, index](bool) {
+    if (answered(index)) finish(index);
+  });
+  machines_[node]->attend();
+}
+
 bool Clients::answered(std::size_t index) {
   Call& call = calls_[index];
   if (call.answered) {
@@ -283,7 +296,7 @@ void Clients::check_call(const Event& event) {
 model::History Clients::take_history() {
   model::History history;
   for (Call& call : calls_) {
-    if (call.what == What::wait_revision) continue;
+    if (call.what == What::wait_revision || call.what == What::transfer) continue;
     if (call.what != What::range_delete) {
       history.push_back(std::move(call.operation));
       continue;

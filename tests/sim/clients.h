@@ -30,6 +30,9 @@ class Clients {
   };
   std::shared_ptr<Probe> probe(std::size_t node, raft::Duration timeout);
 
+  // Asks this node to hand leadership over (0: to anyone). Only the answer's coming is checked, not what it says.
+  void transfer(std::size_t node, raft::NodeId target);
+
   // Their events.
   void act(const Event& event);
   void check_call(const Event& event);
@@ -41,7 +44,7 @@ class Clients {
   std::uint64_t refused() const { return refused_; }
 
  private:
-  enum class What { write, range_delete, read, wait_revision };
+  enum class What { write, range_delete, read, wait_revision, transfer };
   struct Call {
     What what = What::write;
     model::Operation operation;

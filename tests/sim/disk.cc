@@ -119,6 +119,9 @@ void ModelLog::make_durable(const Item& item) {
     return;
   }
   const auto& reset = std::get<Reset>(item);
+  if (disk_.last_index() > reset.meta.index && disk_.term(reset.meta.index) == reset.meta.term)
+    world_.fail(node_name(node_) + ": a snapshot at " + std::to_string(reset.meta.index.value) +
+                " takes away entries behind it that belong to the same log");
   disk_.base = reset.meta.index;
   disk_.base_term = reset.meta.term;
   disk_.configuration = reset.meta.configuration;

@@ -5,9 +5,14 @@
 
 namespace tenaz::sim {
 
-Faults::Faults(World& world, Network& network, const Scenario& scenario,
+Faults::Faults(World& world, Network& network, Clients& clients, const Scenario& scenario,
                std::vector<std::unique_ptr<Machine>>& machines)
-    : world_(world), network_(network), scenario_(scenario), machines_(machines), random_(world.seed(), 4) {}
+    : world_(world),
+      network_(network),
+      clients_(clients),
+      scenario_(scenario),
+      machines_(machines),
+      random_(world.seed(), 4) {}
 
 void Faults::start() {
   next();
@@ -140,17 +145,10 @@ void Faults::bridge() {
 
 void Faults::transfer() {
   const std::size_t node = prominent_node();
-  Machine& machine = *machines_[node];
-  if (!machine.running()) return;
+  if (!machines_[node]->running()) return;
   const std::uint64_t target = random_.below(scenario_.nodes + 1);
   world_.note(node_name(node) + " is asked to hand leadership to " + std::to_string(target));
-  // Answered once; that is all that is promised.
-  machine.replica().transfer_leadership(world_.now(), raft::NodeId(target), world_.now() + milliseconds(1000),
-                                        [answered = false, this](bool) mutable {
-                                          if (answered) world_.fail("a transfer is answered twice");
-                                          answered = true;
-                                        });
-  machine.attend();
+  clients_.transfer(node, raft::NodeId(target));
 }
 
 void Faults::heal_all() {

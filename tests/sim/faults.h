@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "tests/sim/clients.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/network.h"
 #include "tests/sim/scenario.h"
@@ -14,7 +15,8 @@ namespace tenaz::sim {
 
 class Faults {
  public:
-  Faults(World& world, Network& network, const Scenario& scenario, std::vector<std::unique_ptr<Machine>>& machines);
+  Faults(World& world, Network& network, Clients& clients, const Scenario& scenario,
+         std::vector<std::unique_ptr<Machine>>& machines);
 
   void start();
   // A fault is due.
@@ -43,6 +45,7 @@ class Faults {
 
   World& world_;
   Network& network_;
+  Clients& clients_;
   const Scenario& scenario_;
   std::vector<std::unique_ptr<Machine>>& machines_;
   Random random_;

@@ -234,7 +234,7 @@ void Machine::install(const raft::Output::Install& install) {
   world_.note(node_name(node_) + " fetches a snapshot at " + std::to_string(install.meta.index.value));
   if (process_->installing) world_.fail(node_name(node_) + ": installs two snapshots at once");
   process_->installing = install;
-  world_.post(random_.between(milliseconds(1), milliseconds(500)), event(EventKind::install_fetched));
+  world_.post(random_.between(milliseconds(1), scenario_.disk.fetch_max), event(EventKind::install_fetched));
 }
 
 void Machine::fetched() {
@@ -259,6 +259,11 @@ void Machine::fetched() {
 void Machine::role_changed(raft::Role role, raft::Term term) {
   world_.note(node_name(node_) + " is " + raft::to_string(role) + " of term " + std::to_string(term.value));
   world_.remember(node_ * 1000 + static_cast<std::uint64_t>(role) * 100 + term.value);
+}
+
+// No disk here ever loses what was synced.
+void Machine::peer_rolled_back(raft::NodeId peer) {
+  world_.fail(node_name(node_) + ": takes n" + std::to_string(peer.value) + "'s disk as rolled back");
 }
 
 void Machine::election_started(raft::Term, bool) {

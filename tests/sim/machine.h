@@ -78,6 +78,7 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   void install(const raft::Output::Install& install) override;
   void role_changed(raft::Role role, raft::Term term) override;
   void election_started(raft::Term term, bool pre_vote) override;
+  void peer_rolled_back(raft::NodeId peer) override;
 
   void carry_out();
   void inspect();

@@ -1,5 +1,6 @@
 #include "tests/sim/scenario.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "tests/sim/world.h"
@@ -42,6 +43,7 @@ void draw_disk(Random& random, DiskFaults& disk) {
   disk.slow_max = milliseconds(random.between(20, 400));
   disk.keep_unsynced_in_thousand = random.chance(500) ? 500 : 0;
   if (random.chance(300)) disk.no_image_in_thousand = 200;
+  disk.fetch_max = random.chance(300) ? milliseconds(random.between(1000, 6000)) : milliseconds(500);
 }
 
 void draw_faults(Random& random, FaultWeights& faults) {
@@ -81,6 +83,13 @@ Scenario draw_scenario(std::uint64_t seed) {
   scenario.clients = random.between(2, 8);
   scenario.keys = random.between(1, 6);
   scenario.think_time_max = milliseconds(random.between(50, 1500));
+  if (random.chance(250)) {
+    // Busy and short of log: conflicts are long, and whoever was away needs a snapshot.
+    scenario.think_time_max = milliseconds(random.between(5, 60));
+    scenario.fault_time = std::min<raft::Duration>(scenario.fault_time, seconds(8));
+    scenario.log_retain = random.between(0, 5);
+    scenario.flush_interval = milliseconds(random.between(20, 300));
+  }
   return scenario;
 }
 

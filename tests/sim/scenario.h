@@ -26,6 +26,7 @@ struct DiskFaults {
   // At a crash: a prefix of what was not synced is found on the disk all the same.
   std::uint64_t keep_unsynced_in_thousand = 0;
   std::uint64_t no_image_in_thousand = 0;
+  raft::Duration fetch_max{};  // of a snapshot, start to end
 };
 
 // Each is how often it is drawn among the faults; 0: never in this run.

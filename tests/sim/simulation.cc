@@ -55,7 +55,7 @@ Simulation::Simulation(std::uint64_t seed, std::FILE* trace)
       network_(world_, scenario_.network, scenario_.nodes),
       checker_(world_, disks_, scenario_.nodes),
       clients_(world_, checker_, scenario_, machines_),
-      faults_(world_, network_, scenario_, machines_) {
+      faults_(world_, network_, clients_, scenario_, machines_) {
   for (std::size_t node = 0; node < scenario_.nodes; ++node) {
     machines_.push_back(std::make_unique<Machine>(
         world_, network_, checker_, scenario_, node, [this](std::size_t peer) -> Machine& { return *machines_[peer]; },
