@@ -17,8 +17,10 @@
 namespace tenaz::storage {
 namespace {
 
-// After a crash at most so much of the log is applied again.
+// After a crash at most so much of the log is applied again: apply() waits for the disk rather than exceed it.
 constexpr std::uint64_t kMaxReplayBytes = 32 << 20;
+// From here on it is written out in the background, if RocksDB has not seen reason to by itself.
+constexpr std::uint64_t kFlushBytes = 16 << 20;
 
 // How many bytes of applied entries are not durable yet.
 class ReplayBytes {
@@ -171,7 +173,9 @@ Result<ApplyOutcome> StateMachine::apply(std::span<const raft::Entry> entries, r
 }
 
 Result<void> StateMachine::Impl::flush_if_due() {
-  if (replay.sum() < kMaxReplayBytes || shared.database->durable_index().value < flush_asked_at) return {};
+  const std::uint64_t bytes = replay.sum();
+  if (bytes >= kMaxReplayBytes) return shared.database->flush(true);
+  if (bytes < kFlushBytes || shared.database->durable_index().value < flush_asked_at) return {};
   flush_asked_at = index;
   return shared.database->flush(false);
 }
