@@ -220,7 +220,9 @@ void Core::Impl::hand_over_when_ready() {
 void Core::Impl::snapshot_ready(Instant now, NodeId id, const SnapshotMeta& meta, std::string snapshot_id) {
   observe(now);
   Progress* peer = state_ == State::leader ? tracker_.find(id) : nullptr;
-  if (!peer || peer->mode() != Progress::Mode::snapshot || meta.index <= peer->match()) return;
+  if (!peer || peer->mode() != Progress::Mode::snapshot) return;
+  // A late answer has shown that it holds more than the image: back to probing from there.
+  if (meta.index <= peer->match()) return peer->snapshot_ended(now_);
   peer->snapshot_announced(meta, snapshot_id, now_);
   announce_snapshot(*peer);
 }

@@ -84,10 +84,7 @@ void Log::truncate(Index from) {
 
 std::vector<Entry> Log::entries(Index from, Index to, std::size_t max_bytes) const {
   if (from > to) return {};
-  if (from < cache_first_) {
-    if (from < reader_.first_index()) return {};
-    return reader_.entries(from, std::min(to, cache_first_.previous()), max_bytes);
-  }
+  if (from < cache_first_) return reader_.entries(from, std::min(to, cache_first_.previous()), max_bytes);
   const auto begin = cache_.begin() + static_cast<std::ptrdiff_t>(from.past(cache_first_));
   const auto limit = begin + static_cast<std::ptrdiff_t>(to.past(from)) + 1;
   auto end = begin + 1;

@@ -10,7 +10,8 @@
 namespace tenaz::raft {
 
 // Called from the thread that drives the core. Answers speak only of what is durable and within [first, last].
-// An implementation that cannot read what it holds (corruption, I/O error) must stop the process: the core has no way on.
+// An implementation that cannot read what it holds (corruption, I/O error) must stop the process: the core has no way
+// on.
 class LogReader {
  public:
   virtual ~LogReader() = default;
@@ -21,7 +22,7 @@ class LogReader {
   // The term of an entry in [first_index() - 1, last_index()]; nothing outside.
   virtual std::optional<Term> term(Index index) const = 0;
   // Entries from `from` on, at most up to `to` (inclusive), stopping once `max_bytes` of cost are passed; at least one.
-  // Requires first_index() <= from <= to <= last_index().
+  // Requires from <= to <= last_index(). Empty when `from` has been compacted away, by another thread perhaps.
   virtual std::vector<Entry> entries(Index from, Index to, std::size_t max_bytes) const = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <rocksdb/convenience.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -159,13 +160,13 @@ Result<void> RaftLog::write(std::span<const raft::Persist> writes) {
   raft::HardState hard = impl_->hard_state;
   format::Bounds bounds = impl_->shape.bounds();
   const format::Bounds before = bounds;
-  bool truncates = false;
+  std::optional<raft::Index> truncated;  // from there on
   for (const auto& write : writes) {
     if (write.hard_state) hard = *write.hard_state;
     if (write.entries.empty()) continue;
     const raft::Index front = write.entries.front().index;
     if (front < bounds.first || front > bounds.last.next()) stop_process("a write would leave a gap in the log");
-    if (front <= before.last) truncates = true;
+    if (front <= before.last) truncated = std::min(truncated.value_or(front), front);
     impl_->delete_entries(batch, front, bounds.last);
     raft::Index index = front;
     for (const auto& entry : write.entries) {
@@ -186,11 +187,13 @@ Result<void> RaftLog::write(std::span<const raft::Persist> writes) {
   if (batch.Count() == 0) return {};
   if (bounds != before) batch.Put(format::group_key(impl_->group, GroupField::bounds), format::encode(bounds));
 
-  // Readers go on while entries are appended; a truncation takes away what they could be reading.
-  std::unique_lock guard(impl_->mutex, std::defer_lock);
-  if (truncates) guard.lock();
+  // Readers never wait for the disk: what goes is out of their sight before, what comes is in it after the write.
+  if (truncated) {
+    std::unique_lock guard(impl_->mutex);
+    impl_->shape.truncate(*truncated);
+  }
   if (auto done = impl_->commit(batch, bounds, hard); !done) return done;
-  if (!truncates) guard.lock();
+  std::unique_lock guard(impl_->mutex);
   for (const auto& write : writes) {
     if (write.entries.empty()) continue;
     impl_->shape.truncate(write.entries.front().index);
@@ -203,43 +206,43 @@ Result<void> RaftLog::write(std::span<const raft::Persist> writes) {
 Result<void> RaftLog::compact(raft::Index index, const raft::Configuration& configuration,
                               raft::Index configuration_index) {
   std::unique_lock writing(impl_->write_mutex);
+  LogShape& shape = impl_->shape;  // only writers change it
+  if (index < shape.first()) return {};
+  if (index > shape.last()) stop_process("the log would be compacted past its end");
+  format::Bounds bounds = shape.bounds();
+  bounds.before_term = *shape.term(index);
+  bounds.first = index.next();
+  rocksdb::WriteBatch batch;
+  impl_->delete_entries(batch, shape.first(), index);
+  batch.Put(format::group_key(impl_->group, GroupField::bounds), format::encode(bounds));
+  batch.Put(format::group_key(impl_->group, GroupField::configuration),
+            format::encode_configuration(configuration_index, configuration));
   {
     std::unique_lock guard(impl_->mutex);
-    LogShape& shape = impl_->shape;
-    if (index < shape.first()) return {};
-    if (index > shape.last()) stop_process("the log would be compacted past its end");
-    format::Bounds bounds = shape.bounds();
-    bounds.before_term = *shape.term(index);
-    bounds.first = index.next();
-    rocksdb::WriteBatch batch;
-    impl_->delete_entries(batch, shape.first(), index);
-    batch.Put(format::group_key(impl_->group, GroupField::bounds), format::encode(bounds));
-    batch.Put(format::group_key(impl_->group, GroupField::configuration),
-              format::encode_configuration(configuration_index, configuration));
-    if (auto done = impl_->commit(batch, bounds, impl_->hard_state); !done) return done;
     shape.compact(index);
     impl_->configuration = {configuration_index, configuration};
   }
+  if (auto done = impl_->commit(batch, bounds, impl_->hard_state); !done) return done;
   impl_->reclaim();
   return {};
 }
 
 Result<void> RaftLog::reset(const raft::SnapshotMeta& meta, const std::string& state_directory) {
   std::unique_lock writing(impl_->write_mutex);
+  const format::Bounds bounds{meta.index.next(), meta.term, meta.index, meta.term};
+  rocksdb::WriteBatch batch;
+  impl_->delete_entries(batch, impl_->shape.first(), impl_->shape.last());
+  batch.Put(format::group_key(impl_->group, GroupField::bounds), format::encode(bounds));
+  batch.Put(format::group_key(impl_->group, GroupField::configuration),
+            format::encode_configuration(meta.configuration_index, meta.configuration));
+  batch.Put(format::group_key(impl_->group, GroupField::state_directory), state_directory);
   {
     std::unique_lock guard(impl_->mutex);
-    const format::Bounds bounds{meta.index.next(), meta.term, meta.index, meta.term};
-    rocksdb::WriteBatch batch;
-    impl_->delete_entries(batch, impl_->shape.first(), impl_->shape.last());
-    batch.Put(format::group_key(impl_->group, GroupField::bounds), format::encode(bounds));
-    batch.Put(format::group_key(impl_->group, GroupField::configuration),
-              format::encode_configuration(meta.configuration_index, meta.configuration));
-    batch.Put(format::group_key(impl_->group, GroupField::state_directory), state_directory);
-    if (auto done = impl_->commit(batch, bounds, impl_->hard_state); !done) return done;
     impl_->shape = LogShape(meta.index, meta.term);
     impl_->configuration = {meta.configuration_index, meta.configuration};
     impl_->state_directory = state_directory;
   }
+  if (auto done = impl_->commit(batch, bounds, impl_->hard_state); !done) return done;
   impl_->reclaim();
   return {};
 }

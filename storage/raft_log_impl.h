@@ -62,7 +62,8 @@ class RaftLog::Impl {
   std::uint64_t unflushed_bytes = 0;  // written since the memory table was last written out
   std::optional<Error> failed;
 
-  // Guards what readers see. Held exclusively while entries that a reader could ask for are removed.
+  // Guards what readers see, against the writer. Never held over a write, so that no reader waits for the disk: an
+  // entry is out of `shape` before it is removed and in it once it is durable.
   mutable std::shared_mutex mutex;
   LogShape shape;
   raft::HardState hard_state;

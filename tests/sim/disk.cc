@@ -12,6 +12,7 @@ std::optional<raft::Term> Disk::term(raft::Index index) const {
 
 std::vector<raft::Entry> Disk::entries(raft::Index from, raft::Index to, std::size_t max_bytes) const {
   std::vector<raft::Entry> out;
+  if (from <= base) return out;
   std::size_t bytes = 0;
   for (raft::Index index = from; index <= to; index = index.next()) {
     const raft::Entry& entry = at(index);
