@@ -105,6 +105,8 @@ storage::Result<void> Host::start() {
   ReplicaOptions replica_options;
   replica_options.raft = options_.raft;
   replica_options.max_inflight_bytes = options_.limits.max_inflight_bytes;
+  // A batch that no frame could take would stand in the log for ever.
+  replica_options.max_batch_bytes = std::min(replica_options.max_batch_bytes, options_.raft.max_append_bytes);
   ReplicaStart start{options_.self,
                      boot_,
                      log_->hard_state(),

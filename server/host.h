@@ -95,6 +95,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   // SnapshotPort
   void make_image(raft::NodeId peer) override;
   void install(const raft::Output::Install& install) override;
+  void hurry() override { fetcher_->hurry(); }
   void put_in_force(const raft::SnapshotMeta& meta, const std::string& directory);
 
   // peer::Handler

@@ -52,6 +52,9 @@ class SnapshotPort {
   virtual void make_image(raft::NodeId peer) = 0;
   // Fetch the image, replace state and log by it; answered by Replica::on_installed.
   virtual void install(const raft::Output::Install& install) = 0;
+  // The node that the image comes from is gone, or leads no longer: an install that is under way should fail soon,
+  // unless it still gets on. Harmless when none is.
+  virtual void hurry() = 0;
 };
 
 // Events that an operator or a dashboard cares about; all calls do nothing unless overridden.

@@ -39,6 +39,7 @@ Replica::Replica(const ReplicaOptions& options, const ReplicaStart& start, Ports
       ports_(ports),
       core_(options.raft, core_start(start), ports.log.reader()),
       revision_(start.revision),
+      durable_state_(start.applied),
       next_report_(start.now + kReportInterval),
       seen_role_(core_.role()),
       seen_term_(core_.term()) {}
@@ -77,6 +78,7 @@ void Replica::on_message(raft::Instant now, raft::NodeId from, PeerMessage messa
 
 void Replica::on_unreachable(raft::Instant, raft::NodeId peer) {
   core_.unreachable(peer);
+  if (image_source_ == peer) ports_.snapshots.hurry();
   if (question_ && question_->leader == peer) {
     unasked_reads_.insert(unasked_reads_.end(), question_->tickets.begin(), question_->tickets.end());
     question_.reset();
@@ -120,7 +122,9 @@ void Replica::on_log_compacted(raft::Instant, raft::Index index) {
 
 void Replica::on_image(raft::Instant now, raft::NodeId peer, raft::Index index, raft::Term term,
                        const std::string& id) {
+  if (!leads()) return;
   if (id.empty()) {
+    images_.erase(peer);
     core_.snapshot_unavailable(now, peer);
     return;
   }
@@ -135,6 +139,7 @@ void Replica::on_installed(raft::Instant now, const raft::SnapshotMeta& meta, st
     const auto* write = waiters_.find_write(sequence);
     if (write->placed_in && write->placed_in <= meta.term) fail_write(now, sequence, Failure::leader_changed, false);
   }
+  image_source_ = {};
   revision_ = std::max(revision_, revision);
   applied_term_ = std::max(applied_term_, meta.term);
   durable_state_ = std::max(durable_state_, meta.index);
@@ -145,6 +150,7 @@ void Replica::on_installed(raft::Instant now, const raft::SnapshotMeta& meta, st
 }
 
 void Replica::on_install_failed(raft::Instant now) {
+  image_source_ = {};
   core_.snapshot_failed(now);
 }
 
@@ -160,10 +166,6 @@ void Replica::tick(raft::Instant now) {
   expire(now);
   if (retry_forward_ && *retry_forward_ <= now) retry_forward_.reset();
   if (retry_propose_ && *retry_propose_ <= now) retry_propose_.reset();
-  if (question_ && question_->retry <= now) {
-    unasked_reads_.insert(unasked_reads_.end(), question_->tickets.begin(), question_->tickets.end());
-    question_.reset();
-  }
   if (next_report_ <= now) {
     report_disk(now);
     reclaim_space(now);
@@ -237,11 +239,14 @@ void Replica::perform(raft::Instant now, raft::Output output) {
     unasked_reads_.insert(unasked_reads_.end(), group.tickets.begin(), group.tickets.end());
   }
   if (output.install) {
+    image_source_ = output.install->from;
     ports_.probe.snapshot_installing(output.install->from, output.install->meta.index);
     ports_.snapshots.install(*output.install);
   }
   for (const auto peer : output.snapshots_wanted) {
     ports_.probe.snapshot_wanted(peer);
+    // The image will stand here or later: what follows must still be in the log when the peer has it.
+    images_[peer] = core_.applied_index();
     ports_.snapshots.make_image(peer);
   }
   for (const auto peer : output.rolled_back) ports_.probe.peer_rolled_back(peer);
@@ -266,6 +271,8 @@ void Replica::note_transitions(raft::Instant now) {
   if (core_.leader() != seen_leader_) {
     seen_leader_ = core_.leader();
     ports_.probe.leader_changed(seen_leader_, term);
+    // Another leader cannot bring this node on before the install has ended.
+    if (image_source_ && seen_leader_ && seen_leader_ != image_source_) ports_.snapshots.hurry();
     retry_forward_.reset();
     if (question_) {
       unasked_reads_.insert(unasked_reads_.end(), question_->tickets.begin(), question_->tickets.end());
@@ -294,7 +301,7 @@ void Replica::compact_log(raft::Instant) {
   if (compacting_) return;
   raft::Index limit = std::min(durable_state_, core_.applied_index());
   if (leads()) {
-    const bool may_wait = ports_.log.bytes() < kMaxRetainedLogBytes;
+    const bool may_wait = !disk_low_ && ports_.log.bytes() < kMaxRetainedLogBytes;
     for (const auto& peer : core_.status().peers) {
       if (peer.mode == raft::PeerStatus::Mode::snapshot) {
         if (const auto image = images_.find(peer.id); image != images_.end() && may_wait)

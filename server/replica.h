@@ -30,7 +30,7 @@ namespace tenaz::server {
 struct ReplicaOptions {
   raft::Options raft;
   std::size_t max_inflight_bytes = 64 << 20;  // of writes that wait here
-  std::size_t max_batch_bytes = 1 << 20;      // of one log entry; one command may exceed it
+  std::size_t max_batch_bytes = 1 << 20;      // of one log entry, or of commands forwarded together; one may exceed it
   // While this many own log writes are under way, commands collect into one batch instead of being proposed at once.
   std::size_t max_unwritten_batches = 2;
 };
@@ -96,6 +96,8 @@ class Replica {
   void stop(raft::Instant now);
   // Calls that wait for an answer.
   std::size_t waiting() const { return waiters_.size(); }
+  // Reads that are confirmed, or wait for a revision, and wait for the state to get there.
+  std::size_t reads_held_back() const { return reads_behind_.size() + revisions_behind_.size(); }
 
   NodeStatus status(raft::Instant now) const;
   const raft::Core& core() const { return core_; }
@@ -127,6 +129,7 @@ class Replica {
   void propose_queue(raft::Instant now);
   void forward_queue(raft::Instant now);
   void ask_reads(raft::Instant now);
+  void ask_leader(raft::Instant now);
   void perform(raft::Instant now, raft::Output output);
   void note_transitions(raft::Instant now);
   void compact_log(raft::Instant now);
@@ -144,6 +147,7 @@ class Replica {
   void read_when_applied(raft::Instant now, ReadTicket ticket, raft::Index index);
   void refuse_forwarded(const std::vector<Queued>& refused, WriteRefusal reason);
   void expire(raft::Instant now);
+  void forget_answered_reads();
   void settle_transfers(raft::Instant now);
 
   bool puts_have_room() const;
@@ -174,7 +178,7 @@ class Replica {
   std::unordered_map<std::uint64_t, ReadGroup> asked_of_core_;  // by ReadId
   std::uint64_t last_read_id_ = 0;
   struct Question {
-    std::uint64_t id = 0;
+    std::vector<std::uint64_t> ids;  // one per time that it was asked: an answer to any of them answers it
     raft::NodeId leader;
     std::vector<ReadTicket> tickets;
     raft::Instant retry;
@@ -198,7 +202,9 @@ class Replica {
   raft::Term applied_term_;  // of the last entry applied since start
   raft::Index durable_state_;
   bool compacting_ = false;
-  std::map<raft::NodeId, raft::Index> images_;  // being sent: the log is kept behind them
+  std::map<raft::NodeId, raft::Index> images_;  // being made or sent: the log is kept behind them
+
+  raft::NodeId image_source_;  // of the install under way; 0: none
 
   // Disk space, own and as the peers report it.
   bool disk_low_ = false;

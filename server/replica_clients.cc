@@ -14,7 +14,6 @@ constexpr raft::Duration kForwardRetry = std::chrono::milliseconds(20);
 // The core refused a proposal (too much uncommitted, or handing over): asked again after this, or when the commit index
 // moves.
 constexpr raft::Duration kProposeRetry = std::chrono::milliseconds(5);
-constexpr std::size_t kMaxForwardBytes = 1 << 20;
 // A follower whose question for a read index was not answered asks again after this.
 constexpr raft::Duration kReadRetry = std::chrono::milliseconds(200);
 
@@ -203,7 +202,7 @@ void Replica::forward_queue(raft::Instant now) {
     message.term = term;
     std::vector<Queued> batch;
     std::size_t bytes = 0;
-    while (!queue_.empty() && (batch.empty() || bytes + queue_.front().command.size() <= kMaxForwardBytes)) {
+    while (!queue_.empty() && (batch.empty() || bytes + queue_.front().command.size() <= options_.max_batch_bytes)) {
       Queued item = std::move(queue_.front());
       queue_.pop_front();
       const auto* waiting = waiters_.find_write(item.sequence);
@@ -300,6 +299,7 @@ void Replica::fail_write(raft::Instant now, std::uint64_t sequence, Failure fail
 // ------------------------------------------------------------------------------------------------------------
 
 void Replica::ask_reads(raft::Instant now) {
+  if (question_ && question_->retry <= now) ask_leader(now);
   if (unasked_reads_.empty()) return;
   if (leads()) {
     const raft::ReadId id(++last_read_id_);
@@ -308,10 +308,18 @@ void Replica::ask_reads(raft::Instant now) {
     return;
   }
   if (!core_.leader() || question_) return;
-  Question question{++last_read_id_, core_.leader(), std::exchange(unasked_reads_, {}), now + kReadRetry};
-  if (!ports_.transport.send(question.leader, ReadIndexRequest{boot_, question.id}))
-    question.retry = now + kForwardRetry;
-  question_ = std::move(question);
+  question_ = Question{{}, core_.leader(), std::exchange(unasked_reads_, {}), now};
+  ask_leader(now);
+}
+
+// Again for the same reads, where the answer is late or lost: each of the answers comes after all of them have arrived.
+void Replica::ask_leader(raft::Instant now) {
+  std::erase_if(question_->tickets, [&](ReadTicket ticket) { return !waiters_.waits(ticket); });
+  if (question_->tickets.empty()) return question_.reset();
+  const std::uint64_t id = ++last_read_id_;
+  const bool sent = ports_.transport.send(question_->leader, ReadIndexRequest{boot_, id});
+  if (sent) question_->ids.push_back(id);
+  question_->retry = now + (sent ? kReadRetry : kForwardRetry);
 }
 
 void Replica::on_read_request(raft::Instant now, raft::NodeId from, const ReadIndexRequest& message) {
@@ -327,17 +335,15 @@ void Replica::on_read_request(raft::Instant now, raft::NodeId from, const ReadIn
 }
 
 void Replica::on_read_reply(raft::Instant now, const ReadIndexReply& message) {
-  if (message.boot != boot_ || !question_ || question_->id != message.id) return;
-  Question question = std::move(*question_);
-  question_.reset();
-  if (message.confirmed) {
-    for (const auto ticket : question.tickets) read_when_applied(now, ticket, message.index);
-  } else {
-    // Asked again, by a fresh id, when the retry is due or another leader shows.
-    question.id = ++last_read_id_;
-    question.retry = now + kForwardRetry;
-    question_ = std::move(question);
+  if (message.boot != boot_ || !question_) return;
+  if (std::erase(question_->ids, message.id) == 0) return;
+  if (!message.confirmed) {
+    // Asked again soon, unless an earlier answer comes or another leader shows.
+    question_->retry = std::min(question_->retry, now + kForwardRetry);
+    return;
   }
+  const Question question = *std::exchange(question_, std::nullopt);
+  for (const auto ticket : question.tickets) read_when_applied(now, ticket, message.index);
 }
 
 void Replica::read_when_applied(raft::Instant now, ReadTicket ticket, raft::Index index) {
@@ -354,6 +360,12 @@ void Replica::finish_read(raft::Instant now, ReadTicket ticket, std::optional<Fa
   waiting->done({failure});
 }
 
+void Replica::forget_answered_reads() {
+  std::erase_if(unasked_reads_, [&](ReadTicket ticket) { return !waiters_.waits(ticket); });
+  std::erase_if(reads_behind_, [&](const auto& read) { return !waiters_.waits(read.second); });
+  std::erase_if(revisions_behind_, [&](const auto& read) { return !waiters_.waits(read.second); });
+}
+
 void Replica::expire(raft::Instant now) {
   const auto expired = waiters_.expired(now);
   const Failure silence = core_.leader() ? Failure::timeout : Failure::no_leader;
@@ -368,7 +380,7 @@ void Replica::expire(raft::Instant now) {
       return item.from == self_ && item.sequence != 0 && !waiters_.find_write(item.sequence);
     });
   for (const auto ticket : expired.reads) finish_read(now, ticket, silence);
-  if (!expired.reads.empty()) std::erase_if(unasked_reads_, [&](ReadTicket ticket) { return !waiters_.waits(ticket); });
+  if (!expired.reads.empty()) forget_answered_reads();
 }
 
 }  // namespace tenaz::server

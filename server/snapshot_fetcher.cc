@@ -39,6 +39,10 @@ void SnapshotFetcher::start(raft::NodeId from, const raft::SnapshotMeta& meta, c
   push(Job{from, meta.index, id, std::move(done)});
 }
 
+void SnapshotFetcher::hurry() {
+  push(Hurry{});
+}
+
 void SnapshotFetcher::on_manifest(raft::NodeId from, SnapshotManifest manifest) {
   push(From<SnapshotManifest>{from, std::move(manifest)});
 }
@@ -50,7 +54,9 @@ void SnapshotFetcher::on_data(raft::NodeId from, SnapshotData data) {
 void SnapshotFetcher::push(Event event) {
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.size() >= kMaxQueuedEvents && !std::holds_alternative<Job>(event)) return;
+    if (queue_.size() >= kMaxQueuedEvents &&
+        (std::holds_alternative<From<SnapshotManifest>>(event) || std::holds_alternative<From<SnapshotData>>(event)))
+      return;
     queue_.push_back(std::move(event));
   }
   wake_.notify_one();
@@ -61,7 +67,7 @@ void SnapshotFetcher::run() {
   for (;;) {
     const auto due = [this] { return stopping_ || !queue_.empty(); };
     if (job_) {
-      wake_.wait_until(lock, std::min(retry_at_, last_progress_ + options_.give_up), due);
+      wake_.wait_until(lock, std::min(retry_at_, give_up_at()), due);
     } else {
       wake_.wait(lock, due);
     }
@@ -83,8 +89,17 @@ void SnapshotFetcher::handle(Job& job) {
   files_.clear();
   asked_.clear();
   damaged_files_ = 0;
+  hurried_ = false;
   progress();
   ask({});
+}
+
+void SnapshotFetcher::handle(Hurry&) {
+  hurried_ = true;
+}
+
+SnapshotFetcher::Clock::time_point SnapshotFetcher::give_up_at() const {
+  return last_progress_ + (hurried_ ? options_.give_up_hurried : options_.give_up);
 }
 
 void SnapshotFetcher::handle(From<SnapshotManifest>& event) {
@@ -129,7 +144,7 @@ void SnapshotFetcher::handle(From<SnapshotData>& event) {
 }
 
 void SnapshotFetcher::on_deadline(Clock::time_point now) {
-  if (now >= last_progress_ + options_.give_up) return fail("nothing came from the sender for too long");
+  if (now >= give_up_at()) return fail("nothing came from the sender for too long");
   if (now < retry_at_) return;
   retry_at_ = now + options_.retry;
   if (receiver_) {

@@ -90,9 +90,10 @@ class SnapshotFetcher {
  public:
   struct Options {
     std::size_t piece_bytes = 512 << 10;
-    std::size_t window = 4;                                       // pieces asked for and not yet here
-    std::chrono::nanoseconds retry = std::chrono::seconds(1);     // without progress: ask again
-    std::chrono::nanoseconds give_up = std::chrono::seconds(60);  // without progress: failed
+    std::size_t window = 4;                                              // pieces asked for and not yet here
+    std::chrono::nanoseconds retry = std::chrono::seconds(1);            // without progress: ask again
+    std::chrono::nanoseconds give_up = std::chrono::seconds(60);         // without progress: failed
+    std::chrono::nanoseconds give_up_hurried = std::chrono::seconds(2);  // the same after hurry()
   };
   // The name of the new state directory, below the data directory, or why there is none. On the fetcher's thread.
   using Done = std::function<void(storage::Result<std::string>)>;
@@ -103,11 +104,14 @@ class SnapshotFetcher {
 
   // A fetch that is under way is given up, and its `done` is not called.
   void start(raft::NodeId from, const raft::SnapshotMeta& meta, const std::string& id, Done done);
+  // The fetch under way is given up soon if nothing comes any more.
+  void hurry();
   void on_manifest(raft::NodeId from, SnapshotManifest manifest);
   void on_data(raft::NodeId from, SnapshotData data);
 
  private:
   using Clock = std::chrono::steady_clock;
+  struct Hurry {};
   struct Job {
     raft::NodeId from;
     raft::Index index;
@@ -119,7 +123,7 @@ class SnapshotFetcher {
     raft::NodeId from;
     Message message;
   };
-  using Event = std::variant<Job, From<SnapshotManifest>, From<SnapshotData>>;
+  using Event = std::variant<Job, Hurry, From<SnapshotManifest>, From<SnapshotData>>;
   struct Piece {
     std::string file;
     std::uint64_t offset = 0;
@@ -129,9 +133,11 @@ class SnapshotFetcher {
   void push(Event event);
   void run();
   void handle(Job& job);
+  void handle(Hurry&);
   void handle(From<SnapshotManifest>& manifest);
   void handle(From<SnapshotData>& data);
   void on_deadline(Clock::time_point now);
+  Clock::time_point give_up_at() const;
   void progress();
   void ask(const Piece& piece);
   // Forgets what was asked for, and asks anew from the first byte that is missing.
@@ -153,6 +159,7 @@ class SnapshotFetcher {
   std::size_t plan_file_ = 0;                    // what to ask for next: files_[plan_file_] from plan_offset_
   std::uint64_t plan_offset_ = 0;
   std::size_t damaged_files_ = 0;
+  bool hurried_ = false;
   Clock::time_point last_progress_;
   Clock::time_point retry_at_;
 

@@ -10,6 +10,10 @@ namespace {
 
 constexpr std::size_t kImagesKept = 4;
 constexpr unsigned kIdleTicksMax = 1000;
+// As the fetcher of images has them.
+constexpr raft::Duration kGiveUp = seconds(60);
+constexpr raft::Duration kGiveUpHurried = seconds(2);
+constexpr raft::Duration kAskAgain = milliseconds(100);
 
 raft::Configuration founders(std::size_t nodes) {
   std::vector<raft::Member> members;
@@ -234,14 +238,22 @@ void Machine::install(const raft::Output::Install& install) {
   world_.note(node_name(node_) + " fetches a snapshot at " + std::to_string(install.meta.index.value));
   if (process_->installing) world_.fail(node_name(node_) + ": installs two snapshots at once");
   process_->installing = install;
+  process_->give_up_at = world_.now() + kGiveUp;
   world_.post(random_.between(milliseconds(1), scenario_.disk.fetch_max), event(EventKind::install_fetched));
 }
 
+void Machine::hurry() {
+  process_->give_up_at = std::min(process_->give_up_at, world_.now() + kGiveUpHurried);
+}
+
+// A fetcher goes on asking a source that does not answer, as it would over a connection that may come back.
 void Machine::fetched() {
   const raft::Output::Install& install = *process_->installing;
   const std::size_t from = node_of(install.from);
   Machine& source = peers_(from);
   const bool reachable = source.running() && !network_.is_cut(from, node_) && !network_.is_cut(node_, from);
+  if (!reachable && world_.now() < process_->give_up_at)
+    return world_.post(kAskAgain, event(EventKind::install_fetched));
   const KvState* image = nullptr;
   if (reachable) {
     const auto found = source.process_->images.find(install.snapshot_id);

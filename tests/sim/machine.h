@@ -67,6 +67,7 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
     std::map<std::string, KvState> images;
     std::deque<std::pair<raft::NodeId, std::string>> image_order;
     std::optional<raft::Output::Install> installing;
+    raft::Instant give_up_at;  // on its source, if that cannot be reached
     bool carry_out_posted = false;
     raft::Instant tick_at = raft::Instant::max();
     unsigned idle_ticks = 0;
@@ -76,6 +77,7 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   bool send(raft::NodeId to, server::PeerMessage message) override;
   void make_image(raft::NodeId peer) override;
   void install(const raft::Output::Install& install) override;
+  void hurry() override;
   void role_changed(raft::Role role, raft::Term term) override;
   void election_started(raft::Term term, bool pre_vote) override;
   void peer_rolled_back(raft::NodeId peer) override;

@@ -224,6 +224,21 @@ TEST_F(SnapshotTransfer, WithoutProgressItGivesUp) {
   EXPECT_EQ(outcome(), "nothing came from the sender for too long");
 }
 
+TEST_F(SnapshotTransfer, HurriedItGivesUpSooner) {
+  make_fetcher(std::chrono::hours(1));
+  tamper = [this](SnapshotData&) { return pieces < 5; };
+  start(make_image());
+  ASSERT_TRUE(until([&] { return pieces >= 5; }));
+  fetcher->hurry();
+  EXPECT_EQ(outcome(), "nothing came from the sender for too long");
+}
+
+TEST_F(SnapshotTransfer, HurriedItStillFinishesWhileThePiecesCome) {
+  start(make_image());
+  fetcher->hurry();
+  expect_equal_state();
+}
+
 TEST_F(SnapshotTransfer, ALaterFetchTakesThePlaceOfTheFormer) {
   tamper = [](SnapshotData&) { return false; };
   start(make_image());

@@ -21,11 +21,17 @@ struct FakeLog final : LogPort, raft::LogReader {
 
   const raft::LogReader& reader() const override { return *this; }
   void write(raft::Persist write) override { waiting.push_back(std::move(write)); }
-  void compact(Index, raft::Configuration, Index) override {}
-  Index compaction_target(Index) const override { return Index{0}; }
+  void compact(Index index, raft::Configuration, Index) override { compacted = index; }
+  // Nothing is kept back.
+  Index compaction_target(Index limit) const override { return limit; }
+  Index compacted;
   std::uint64_t bytes() const override { return 0; }
 
-  Index first_index() const override { return Index{1}; }
+  // The log begins behind `index` from now on.
+  void forget(Index index) { base = index; }
+  Index base;
+
+  Index first_index() const override { return base.next(); }
   Index last_index() const override { return Index{entries_.size()}; }
   std::optional<Term> term(Index i) const override {
     if (!i) return Term{0};
@@ -33,6 +39,7 @@ struct FakeLog final : LogPort, raft::LogReader {
     return entries_[i.value - 1].term;
   }
   std::vector<raft::Entry> entries(Index from, Index to, std::size_t) const override {
+    if (from <= base) return {};
     return {entries_.begin() + static_cast<std::ptrdiff_t>(from.value - 1),
             entries_.begin() + static_cast<std::ptrdiff_t>(to.value)};
   }
@@ -74,8 +81,12 @@ struct FakeTransport final : TransportPort {
 };
 
 struct FakeSnapshots final : SnapshotPort {
-  void make_image(NodeId) override {}
-  void install(const raft::Output::Install&) override {}
+  void make_image(NodeId peer) override { images_wanted.push_back(peer); }
+  std::vector<NodeId> images_wanted;
+  void install(const raft::Output::Install& install) override { installs.push_back(install); }
+  void hurry() override { ++hurried; }
+  std::vector<raft::Output::Install> installs;
+  int hurried = 0;
 };
 
 class ReplicaTest : public ::testing::Test {
@@ -86,6 +97,8 @@ class ReplicaTest : public ::testing::Test {
     ReplicaStart start;
     start.self = NodeId{1};
     start.boot = 99;
+    start.hard_state = hard_state;
+    start.applied = applied;
     start.configuration = raft::founding_configuration(std::move(members));
     start.now = now;
     start.random = [](std::uint64_t bound) { return bound / 2; };
@@ -181,6 +194,44 @@ class ReplicaTest : public ::testing::Test {
     return *builder.finish(0);
   }
 
+  // Node 1 leads term 1 of three, its no-op at index 1 committed by node 2; node 3 has said nothing yet.
+  void lead_of_three() {
+    start(3);
+    pass(std::chrono::seconds(10));
+    raft::VoteReply vote;
+    vote.term = Term{1};
+    vote.campaign_term = Term{1};
+    vote.granted = vote.pre_vote = true;
+    replica->on_message(now, NodeId{2}, raft::Message(vote));
+    replica->carry_out(now);
+    persist_all();
+    vote.pre_vote = false;
+    replica->on_message(now, NodeId{2}, raft::Message(vote));
+    replica->carry_out(now);
+    ASSERT_EQ(replica->core().role(), raft::Role::leader);
+    acknowledge(2);
+    apply_all();
+  }
+  // `peer` has everything.
+  void acknowledge(std::uint64_t peer) {
+    persist_all();
+    raft::AppendReply reply;
+    reply.term = replica->core().term();
+    reply.accepted = true;
+    reply.match = reply.last_index = replica->core().last_index();
+    replica->on_message(now, NodeId(peer), raft::Message(reply));
+    replica->carry_out(now);
+  }
+  void answer_heartbeats(std::uint64_t peer) {
+    replica->on_message(now, NodeId(peer), raft::Message(raft::HeartbeatReply{replica->core().term(), 0}));
+    replica->carry_out(now);
+    pass(milliseconds(60));
+    replica->on_message(now, NodeId(peer), raft::Message(raft::HeartbeatReply{replica->core().term(), 0}));
+    replica->carry_out(now);
+  }
+
+  raft::HardState hard_state;
+  Index applied;
   raft::Instant now{std::chrono::seconds(100)};
   FakeLog log;
   FakeState state;
@@ -344,6 +395,127 @@ TEST_F(ReplicaTest, AnUnansweredQuestionIsAskedAgainUnderAnotherId) {
   const auto second = transport.take<ReadIndexRequest>();
   ASSERT_EQ(second.size(), 1u);
   EXPECT_NE(first[0].id, second[0].id);
+}
+
+TEST_F(ReplicaTest, ALateAnswerToAnEarlierAskingServesTheReadsThatWait) {
+  start(3);
+  heartbeat(2, 1);
+  int first = 0, second = 0;
+  replica->read_index(now, now + milliseconds(2000), [&](const ReadResult& result) { first += !result.failure; });
+  replica->carry_out(now);
+  const auto asked = transport.take<ReadIndexRequest>();
+  ASSERT_EQ(asked.size(), 1u);
+  for (int i = 0; i < 5; ++i) {
+    heartbeat(2, 1);
+    pass(milliseconds(50));
+  }
+  replica->read_index(now, now + milliseconds(2000), [&](const ReadResult& result) { second += !result.failure; });
+  replica->carry_out(now);
+  ASSERT_EQ(transport.take<ReadIndexRequest>().size(), 1u) << "asked again, and nothing of the new read yet";
+  replica->on_message(now, NodeId{2}, ReadIndexReply{99, asked[0].id, true, Index{0}});
+  replica->carry_out(now);
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(second, 0) << "that answer may be older than the second read";
+  const auto next = transport.take<ReadIndexRequest>();
+  ASSERT_EQ(next.size(), 1u);
+  replica->on_message(now, NodeId{2}, ReadIndexReply{99, next[0].id, true, Index{0}});
+  replica->carry_out(now);
+  EXPECT_EQ(second, 1);
+}
+
+TEST_F(ReplicaTest, AQuestionThatNobodyWaitsForIsDropped) {
+  start(3);
+  heartbeat(2, 1);
+  replica->read_index(now, now + milliseconds(100), [](const ReadResult&) {});
+  replica->carry_out(now);
+  EXPECT_EQ(transport.take<ReadIndexRequest>().size(), 1u);
+  for (int i = 0; i < 20; ++i) {
+    heartbeat(2, 1);
+    pass(milliseconds(50));
+  }
+  EXPECT_TRUE(transport.take<ReadIndexRequest>().empty());
+}
+
+TEST_F(ReplicaTest, WaitsThatExpiredLeaveNothingBehind) {
+  start(3);
+  heartbeat(2, 1);
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    int answers = 0;
+    replica->wait_revision(now, storage::Revision(1'000'000 + i), now + milliseconds(20),
+                           [&](const ReadResult&) { ++answers; });
+    pass(milliseconds(40));
+    EXPECT_EQ(answers, 1);
+    EXPECT_EQ(replica->reads_held_back(), 0u);
+  }
+}
+
+TEST_F(ReplicaTest, WhatAnImageThatIsBeingMadeLeavesOutStaysInTheLog) {
+  lead_of_three();
+  write(1);
+  acknowledge(2);
+  apply_all();
+  const Index held = replica->core().applied_index();
+  ASSERT_EQ(held, Index{2});
+  replica->on_durable_state(now, held);
+  ASSERT_EQ(log.compacted, held) << "node 3 has not been heard of: nothing waits for it";
+  log.forget(held);
+  replica->on_log_compacted(now, held);
+  answer_heartbeats(3);
+  ASSERT_EQ(snapshots.images_wanted, std::vector<NodeId>{NodeId{3}});
+  write(2);
+  acknowledge(2);
+  apply_all();
+  replica->on_durable_state(now, replica->core().applied_index());
+  EXPECT_EQ(log.compacted, held) << "the image may stand at 2, and then node 3 needs entry 3";
+  replica->on_image(now, NodeId{3}, {}, {}, "");
+  replica->on_durable_state(now, replica->core().applied_index());
+  EXPECT_EQ(log.compacted, Index{3}) << "no image was made: nobody needs it";
+}
+
+TEST_F(ReplicaTest, AFollowerThatIsBehindDoesNotHoldTheLogOnADiskWithoutRoom) {
+  lead_of_three();
+  acknowledge(3);
+  write(1);
+  acknowledge(2);
+  apply_all();
+  replica->on_durable_state(now, Index{2});
+  EXPECT_EQ(log.compacted, Index{1}) << "node 3 is there, and needs entry 2";
+  replica->on_log_compacted(now, Index{1});
+  replica->on_disk_low(now, true);
+  replica->on_durable_state(now, Index{2});
+  EXPECT_EQ(log.compacted, Index{2});
+}
+
+TEST_F(ReplicaTest, ALogOfEarlierRunsIsCompactedThoughThisRunWroteNothingOut) {
+  log.entries_ = {{Term{1}, Index{1}, raft::EntryKind::noop, raft::make_payload("")},
+                  {Term{1}, Index{2}, raft::EntryKind::noop, raft::make_payload("")}};
+  hard_state = {Term{1}, NodeId{1}};
+  applied = Index{2};
+  start(3);
+  pass(milliseconds(10'000));
+  EXPECT_EQ(log.compacted, Index{2});
+}
+
+TEST_F(ReplicaTest, AnInstallIsHurriedWhenItsSourceIsGoneOrLeadsNoLonger) {
+  start(3);
+  heartbeat(2, 1);
+  raft::InstallSnapshot offer;
+  offer.term = Term{1};
+  offer.meta = {Index{10}, Term{1}, replica->core().configuration(), Index{0}};
+  offer.snapshot_id = "image";
+  replica->on_message(now, NodeId{2}, raft::Message(offer));
+  replica->carry_out(now);
+  ASSERT_EQ(snapshots.installs.size(), 1u);
+  EXPECT_EQ(snapshots.hurried, 0);
+  replica->on_unreachable(now, NodeId{3});
+  EXPECT_EQ(snapshots.hurried, 0) << "not its source";
+  replica->on_unreachable(now, NodeId{2});
+  EXPECT_EQ(snapshots.hurried, 1);
+  heartbeat(3, 2);
+  EXPECT_EQ(snapshots.hurried, 2);
+  replica->on_install_failed(now);
+  replica->on_unreachable(now, NodeId{2});
+  EXPECT_EQ(snapshots.hurried, 2) << "there is no install any more";
 }
 
 TEST_F(ReplicaTest, WithoutRoomPutsAreRefusedAndDeletesAreNot) {
