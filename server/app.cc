@@ -66,7 +66,8 @@ void reload(const std::string& file) {
 }
 
 [[noreturn]] void storage_failed(const storage::Error& error) {
-  spdlog::critical("storage failed, this node stops: {}", error.message);
+  const bool fenced = error.code == storage::ErrorCode::wrong_identity;
+  spdlog::critical("{}this node stops: {}", fenced ? "" : "storage failed, ", error.message);
   spdlog::default_logger()->flush();
   std::_Exit(kExitStorageFailed);
 }

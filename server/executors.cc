@@ -25,6 +25,18 @@ void LogWriter::compact(raft::Index index, raft::Configuration configuration, ra
   });
 }
 
+void LogWriter::distrust(raft::NodeId peer) {
+  run([this, peer](storage::RaftLog& log) {
+    auto pin = log.pin_of(peer);
+    if (!pin) return;
+    pin->incarnation = storage::PeerPin::kDistrusted;
+    if (const auto done = log.pin(*pin); !done)
+      callbacks_.fatal(done.error());
+    else
+      callbacks_.distrusted(peer);
+  });
+}
+
 void LogWriter::run(std::function<void(storage::RaftLog&)> task) {
   worker_.push(std::move(task));
 }

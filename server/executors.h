@@ -28,6 +28,7 @@ class LogWriter final : public LogPort {
   struct Callbacks {
     std::function<void(raft::WriteId)> persisted;
     std::function<void(raft::Index)> compacted;
+    std::function<void(raft::NodeId)> distrusted;
     Fatal fatal;
   };
   LogWriter(storage::RaftLog& log, std::uint64_t retain_bytes, Metrics& metrics, Callbacks callbacks);
@@ -35,6 +36,7 @@ class LogWriter final : public LogPort {
   const raft::LogReader& reader() const override { return log_; }
   void write(raft::Persist write) override;
   void compact(raft::Index index, raft::Configuration configuration, raft::Index configuration_index) override;
+  void distrust(raft::NodeId peer) override;
   raft::Index compaction_target(raft::Index limit) const override {
     return log_.compaction_target(limit, retain_bytes_);
   }

@@ -62,8 +62,7 @@ Host::Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::uniqu
       boot_(random_number()),
       log_(std::move(log)),
       state_(std::make_shared<HeldState>(std::move(state), options_.data_dir / log_->state_directory())),
-      events_(metrics),
-      pins_(log_->pins()) {
+      events_(metrics) {
   metrics_.set_storage_figures([this] { return state_.get()->figures(); });
 }
 
@@ -83,7 +82,7 @@ storage::Result<void> Host::start() {
       LogWriter::Callbacks{
           [this](raft::WriteId id) { enqueue_task([this, id] { replica_->on_persisted(boot_now(), id); }); },
           [this](raft::Index index) { enqueue_task([this, index] { replica_->on_log_compacted(boot_now(), index); }); },
-          fatal_});
+          [this](raft::NodeId peer) { enqueue_task([this, peer] { transport_->greet_again(peer); }); }, fatal_});
   applier_ = std::make_unique<Applier>(
       state_, options_.self,
       Applier::Callbacks{[this](storage::ApplyOutcome outcome) {
@@ -342,39 +341,50 @@ void Host::on_unreachable(raft::NodeId peer) {
 // its starts is kept up, which may lag: it serves to notice a disk that was put back.
 std::optional<std::string> Host::check_identity(raft::NodeId node, const std::string& storage_id,
                                                 std::uint64_t incarnation) {
-  for (auto& pin : pins_) {
-    if (pin.id != node) continue;
-    if (pin.storage_id != storage_id)
-      return fmt::format(
-          "disk replaced: node {} is known with another storage id. A voter whose disk was emptied or replaced has "
-          "forgotten its votes; remove node {} from the cluster and add it anew",
-          node.value, node.value);
-    if (incarnation < pin.incarnation)
-      return fmt::format(
-          "disk rolled back: node {} has been started {} times on this disk, but shows start {}. An older copy of its "
-          "data has forgotten what it acknowledged; remove node {} from the cluster and add it anew",
-          node.value, pin.incarnation, incarnation, node.value);
-    if (incarnation > pin.incarnation) {
-      pin.incarnation = incarnation;
-      log_writer_->run([this, pin](storage::RaftLog& log) {
-        if (const auto done = log.pin(pin); !done) fatal_(done.error());
-      });
-    }
+  const auto known = log_->pin_of(node);
+  if (!known) {
+    pin({node, storage_id, incarnation}).wait();
     return std::nullopt;
   }
-  pins_.push_back({node, storage_id, incarnation});
-  std::promise<void> pinned;
-  log_writer_->run([this, pin = pins_.back(), &pinned](storage::RaftLog& log) {
-    if (const auto done = log.pin(pin); !done) fatal_(done.error());
-    pinned.set_value();
-  });
-  pinned.get_future().wait();
+  if (known->storage_id != storage_id)
+    return fmt::format(
+        "disk replaced: node {} is known with another storage id. A voter whose disk was emptied or replaced has "
+        "forgotten its votes; remove node {} from the cluster and add it anew",
+        node.value, node.value);
+  if (known->incarnation == storage::PeerPin::kDistrusted)
+    return fmt::format(
+        "disk rolled back: node {} has lost entries that it had acknowledged; remove node {} from the cluster and add "
+        "it "
+        "anew",
+        node.value, node.value);
+  if (incarnation < known->incarnation)
+    return fmt::format(
+        "disk rolled back: node {} has been started {} times on this disk, but shows start {}. An older copy of its "
+        "data has forgotten what it acknowledged; remove node {} from the cluster and add it anew",
+        node.value, known->incarnation, incarnation, node.value);
+  if (incarnation > known->incarnation) pin({node, storage_id, incarnation});
   return std::nullopt;
 }
 
+// Resolves once it is durable.
+std::future<void> Host::pin(const storage::PeerPin& pin) {
+  auto pinned = std::make_shared<std::promise<void>>();
+  log_writer_->run([this, pin, pinned](storage::RaftLog& log) {
+    if (const auto done = log.pin(pin); !done) fatal_(done.error());
+    pinned->set_value();
+  });
+  return pinned->get_future();
+}
+
+// Who was told that its disk has forgotten something must not come back as if nothing had happened: each further start
+// raises the incarnation, until the other members could not tell any more.
 void Host::on_refused(raft::NodeId peer, const peer::Refusal& refusal) {
-  if (refusal.code == peer::RefusalCode::identity)
-    spdlog::error("node {} refuses this node: {}", peer.value, refusal.text);
+  if (refusal.code != peer::RefusalCode::identity) return;
+  const std::string reason = fmt::format("node {} refuses it: {}", peer.value, refusal.text);
+  log_writer_->run([this, reason](storage::RaftLog& log) {
+    if (const auto done = log.fence(reason); !done) return fatal_(done.error());
+    fatal_({storage::ErrorCode::wrong_identity, "this node's disk is fenced: " + reason});
+  });
 }
 
 // --- snapshots

@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -104,6 +105,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   void on_unreachable(raft::NodeId peer) override;
   std::optional<std::string> check_identity(raft::NodeId node, const std::string& storage_id,
                                             std::uint64_t incarnation) override;
+  std::future<void> pin(const storage::PeerPin& pin);
   void on_refused(raft::NodeId peer, const peer::Refusal& refusal) override;
 
   const HostOptions options_;
@@ -115,7 +117,6 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   std::unique_ptr<storage::RaftLog> log_;
   StateHolder state_;
   EventLog events_;
-  std::vector<storage::PeerPin> pins_;  // as on disk, or about to be
 
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{io_.get_executor()};

@@ -24,6 +24,9 @@ class LogPort {
   virtual void write(raft::Persist write) = 0;
   // In order with the writes. Answered by Replica::on_log_compacted(index).
   virtual void compact(raft::Index index, raft::Configuration configuration, raft::Index configuration_index) = 0;
+  // This peer's disk has lost entries that it had acknowledged: remember it durably, so that nothing it says counts
+  // again.
+  virtual void distrust(raft::NodeId peer) = 0;
   // Where compaction may cut so that enough is left for slow followers; at most `limit`.
   virtual raft::Index compaction_target(raft::Index limit) const = 0;
   // About how large the log is.

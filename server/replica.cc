@@ -249,7 +249,10 @@ void Replica::perform(raft::Instant now, raft::Output output) {
     images_[peer] = core_.applied_index();
     ports_.snapshots.make_image(peer);
   }
-  for (const auto peer : output.rolled_back) ports_.probe.peer_rolled_back(peer);
+  for (const auto peer : output.rolled_back) {
+    ports_.probe.peer_rolled_back(peer);
+    ports_.log.distrust(peer);
+  }
 }
 
 void Replica::note_transitions(raft::Instant now) {

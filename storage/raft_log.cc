@@ -61,11 +61,10 @@ std::string RaftLog::state_directory() const {
   return impl_->state_directory;
 }
 
-std::vector<PeerPin> RaftLog::pins() const {
+std::optional<PeerPin> RaftLog::pin_of(raft::NodeId node) const {
   std::shared_lock guard(impl_->mutex);
-  std::vector<PeerPin> all;
-  for (const auto& [id, pin] : impl_->pins) all.push_back(pin);
-  return all;
+  const auto found = impl_->pins.find(node);
+  return found == impl_->pins.end() ? std::nullopt : std::optional(found->second);
 }
 
 raft::Index RaftLog::first_index() const {
@@ -249,12 +248,23 @@ Result<void> RaftLog::reset(const raft::SnapshotMeta& meta, const std::string& s
 
 Result<void> RaftLog::pin(const PeerPin& pin) {
   std::unique_lock writing(impl_->write_mutex);
+  if (const auto known = impl_->pins.find(pin.id); known != impl_->pins.end()) {
+    const PeerPin& before = known->second;
+    if (before.storage_id == pin.storage_id && before.incarnation >= pin.incarnation) return {};
+  }
   rocksdb::WriteBatch batch;
   batch.Put(format::pin_key(pin.id), format::encode(pin));
   if (auto done = impl_->commit(batch, impl_->shape.bounds(), impl_->hard_state); !done) return done;
   std::unique_lock guard(impl_->mutex);
   impl_->pins[pin.id] = pin;
   return {};
+}
+
+Result<void> RaftLog::fence(const std::string& reason) {
+  std::unique_lock writing(impl_->write_mutex);
+  rocksdb::WriteBatch batch;
+  batch.Put(rocks::slice(format::kFencedKey), reason);
+  return impl_->commit(batch, impl_->shape.bounds(), impl_->hard_state);
 }
 
 // The memory table is written out right after a compaction, when most of what it holds has just been deleted and need

@@ -31,6 +31,9 @@ struct PeerPin {
   raft::NodeId id;
   std::string storage_id;         // 16 raw bytes
   std::uint64_t incarnation = 0;  // the highest that it has shown
+
+  // No disk ever shows it: one pinned with it has lost what it acknowledged and is never trusted again.
+  static constexpr std::uint64_t kDistrusted = ~std::uint64_t{0};
 };
 
 class RaftLog final : public raft::LogReader {
@@ -38,8 +41,8 @@ class RaftLog final : public raft::LogReader {
   // Opens or founds <data_dir>/raft. A new one is founded with `founding` as the configuration at index 0 and a fresh
   // random storage id; an existing one must carry the same identity and keeps its own configuration. Every successful
   // open raises the incarnation by one, durably.
-  // Errors: locked, wrong_identity, newer_format, corruption (a damaged log, or synced bytes that are missing: the
-  // message says to remove the node and add it anew), io, no_space.
+  // Errors: locked, wrong_identity (a fenced directory too), newer_format, corruption (a damaged log, or synced bytes
+  // that are missing: the message says to remove the node and add it anew), io, no_space.
   static Result<std::unique_ptr<RaftLog>> open(const std::filesystem::path& data_dir, const Identity& identity,
                                                const raft::Configuration& founding, const Options& options);
   ~RaftLog() override;
@@ -52,7 +55,7 @@ class RaftLog final : public raft::LogReader {
   std::string storage_id() const;       // 16 raw bytes, drawn once per disk
   std::uint64_t incarnation() const;    // starts of this node on this disk
   std::string state_directory() const;  // name below <data_dir> of the state machine's directory in force
-  std::vector<PeerPin> pins() const;
+  std::optional<PeerPin> pin_of(raft::NodeId node) const;
 
   // --- raft::LogReader ----------------------------------------------------------------------------------------------
   raft::Index first_index() const override;
@@ -74,8 +77,12 @@ class RaftLog final : public raft::LogReader {
   // in force. Entries after meta.index are dropped too.
   Result<void> reset(const raft::SnapshotMeta& meta, const std::string& state_directory);
 
-  // Remembers a peer's disk, synced.
+  // Remembers a peer's disk, synced. A distrusted one stays so.
   Result<void> pin(const PeerPin& pin);
+
+  // The other members have shown that this disk forgot what it promised: open() refuses it from now on, with `reason`.
+  // Synced.
+  Result<void> fence(const std::string& reason);
 
   // Bytes of entries between first_index() and last_index(), about.
   std::uint64_t bytes() const;

@@ -56,6 +56,7 @@ struct Bounds {
 inline constexpr std::string_view kIdentityKey{"\0i", 2};
 inline constexpr std::string_view kIncarnationKey{"\0n", 2};
 inline constexpr std::string_view kCountKey{"\0s", 2};
+inline constexpr std::string_view kFencedKey{"\0f", 2};  // why this disk is fenced, in words
 inline constexpr std::string_view kPinPrefix{"\0p", 2};
 
 std::string pin_key(raft::NodeId node);

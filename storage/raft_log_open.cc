@@ -207,6 +207,13 @@ Result<void> RaftLog::Impl::check_identity(const Identity& identity) const {
                                                 std::to_string(identity.node_id.value) + " of cluster " +
                                                 hex(identity.cluster_id)};
   }
+  const auto fenced = get(format::kFencedKey);
+  if (!fenced) return fenced.error();
+  if (*fenced) {
+    return Error{ErrorCode::wrong_identity,
+                 "the data directory " + data_dir.string() + " is fenced, since the other members know better: " +
+                     **fenced + ". Remove this node from the cluster, empty the directory and add it anew"};
+  }
   return {};
 }
 

@@ -118,12 +118,14 @@ std::optional<Refusal> Admission::judge(const Hello& hello, std::optional<raft::
     };
     return Refusal{RefusalCode::version, "no common version: " + range(other) + ", " + range(self_)};
   }
-  if (auto why = judge_identity(other)) return Refusal{RefusalCode::identity, std::move(*why)};
+  if (auto why = handler_.check_identity(other.node, other.storage_id, other.incarnation)) {
+    return Refusal{RefusalCode::identity, std::move(*why)};
+  }
+  if (auto why = judge_life(other)) return Refusal{RefusalCode::other_life, std::move(*why)};
   return {};
 }
 
-std::optional<std::string> Admission::judge_identity(const LocalIdentity& other) {
-  if (auto why = handler_.check_identity(other.node, other.storage_id, other.incarnation)) return why;
+std::optional<std::string> Admission::judge_life(const LocalIdentity& other) {
   Seen& seen = seen_[other.node];
   if (other.incarnation < seen.incarnation) {
     return node(other.node) + " shows start " + std::to_string(other.incarnation) + " of its disk, start " +

@@ -46,7 +46,7 @@ class Admission {
     std::uint64_t boot = 0;
   };
 
-  std::optional<std::string> judge_identity(const LocalIdentity& other);
+  std::optional<std::string> judge_life(const LocalIdentity& other);
 
   LocalIdentity self_;
   Handler& handler_;

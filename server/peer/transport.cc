@@ -17,6 +17,7 @@ class Transport::Impl final : public LinkContext, public std::enable_shared_from
   storage::Result<void> listen();
   std::uint16_t port() const;
   void set_members(const std::vector<raft::Member>& members);
+  void greet_again(raft::NodeId peer);
   bool send(raft::NodeId to, PeerMessage&& message);
   bool connected(raft::NodeId peer, Lane lane) const;
   void shut_down();
@@ -175,6 +176,18 @@ void Transport::Impl::set_members(const std::vector<raft::Member>& members) {
   }
 }
 
+void Transport::Impl::greet_again(raft::NodeId id) {
+  Peer* peer = find(id);
+  if (peer == nullptr) return;
+  raft::Member member;
+  member.id = id;
+  member.peer = peer->link->address;
+  Peer anew = make_peer(member);
+  std::swap(*peer, anew);
+  close(anew);
+  for (const auto& outbound : find(id)->outbound) outbound->start();
+}
+
 // --- sending ---------------------------------------------------------------------------------------------------------
 
 bool Transport::Impl::send(raft::NodeId to, PeerMessage&& message) {
@@ -234,6 +247,9 @@ std::uint16_t Transport::port() const {
 }
 void Transport::set_members(const std::vector<raft::Member>& members) {
   impl_->set_members(members);
+}
+void Transport::greet_again(raft::NodeId peer) {
+  impl_->greet_again(peer);
 }
 bool Transport::send(raft::NodeId to, PeerMessage message) {
   return impl_->send(to, std::move(message));

@@ -48,7 +48,8 @@ enum class RefusalCode : std::uint32_t {
   unknown_node = 3,   // not a member, as far as the refuser knows
   wrong_node = 4,     // the caller meant another node than the one that listens here
   version = 5,        // no common protocol version
-  identity = 6,       // the disk is not the one that belongs to this node id: replaced, rolled back or copied
+  identity = 6,       // the disk is not the one that belongs to this node id: replaced or rolled back. Final
+  other_life = 7,     // another process of the same node has been met: an earlier start, or one on a copied disk
 };
 
 struct Refusal {
@@ -118,6 +119,9 @@ class Transport final : public TransportPort {
   // Whom to talk to, this node itself is skipped. Dials new ones, closes the connections of those that are gone, and of
   // those whose address changed.
   void set_members(const std::vector<raft::Member>& members);
+
+  // Closes the connections with `peer` and dials anew: it has to pass check_identity again. Not from within a callback.
+  void greet_again(raft::NodeId peer);
 
   bool send(raft::NodeId to, PeerMessage message) override;
   // Writes what has been sent since; happens by itself soon after, so this only saves time.

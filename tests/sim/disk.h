@@ -39,6 +39,7 @@ class ModelLog final : public server::LogPort {
   const raft::LogReader& reader() const override { return disk_; }
   void write(raft::Persist write) override;
   void compact(raft::Index index, raft::Configuration configuration, raft::Index configuration_index) override;
+  void distrust(raft::NodeId) override {}  // Machine fails the run: no disk here loses what was synced
   raft::Index compaction_target(raft::Index limit) const override;
   std::uint64_t bytes() const override { return disk_.log.size() * 100; }
 

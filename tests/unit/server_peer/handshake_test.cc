@@ -75,14 +75,14 @@ TEST_F(Judged, AnEarlierLifeIsRefusedAfterALaterOne) {
   h.from.incarnation = 6;
   h.from.boot = 100;
   EXPECT_EQ(code(h), std::nullopt);
-  EXPECT_EQ(code(hello()), RefusalCode::identity);
+  EXPECT_EQ(code(hello()), RefusalCode::other_life);
 }
 
 TEST_F(Judged, TwoProcessesOnCopiesOfADiskAreNoticed) {
   Hello h = hello();
   EXPECT_EQ(code(h), std::nullopt);
   h.from.boot = 100;
-  EXPECT_EQ(code(h), RefusalCode::identity);
+  EXPECT_EQ(code(h), RefusalCode::other_life);
 }
 
 TEST_F(Judged, VersionsThatOverlapAreFine) {

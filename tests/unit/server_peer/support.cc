@@ -264,6 +264,7 @@ void TestNode::on_message(raft::NodeId from, PeerMessage message) {
 }
 
 std::optional<std::string> TestNode::check_identity(raft::NodeId node, const std::string& storage_id, std::uint64_t) {
+  if (distrusted == node) return "disk rolled back: node " + std::to_string(node.value);
   for (const auto& [pinned, its_storage] : pins_) {
     if (pinned != node.value) continue;
     if (its_storage == storage_id) return {};

@@ -84,6 +84,7 @@ class TestNode final : public Handler {
   std::vector<std::pair<std::uint64_t, Lane>> connected;
   std::vector<std::pair<std::uint64_t, Refusal>> refused;
   std::function<void(raft::NodeId, PeerMessage&)> hook;  // instead of `received`
+  raft::NodeId distrusted;                               // refused at its next handshake
 
  private:
   boost::asio::io_context& io_;

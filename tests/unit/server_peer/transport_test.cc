@@ -194,7 +194,7 @@ TEST_F(TransportTest, TheNewerConnectionOfAPeerWins) {
   ASSERT_TRUE(until([&] { return !b.received.empty(); }));
   // The old life is hung up on, and when it dials again it is told why.
   EXPECT_TRUE(until([&] { return !a.refused.empty(); })) << log.all();
-  EXPECT_EQ(a.refused[0].second.code, RefusalCode::identity);
+  EXPECT_EQ(a.refused[0].second.code, RefusalCode::other_life);
   EXPECT_TRUE(again.connected_to(b));
 }
 
@@ -249,6 +249,19 @@ INSTANTIATE_TEST_SUITE_P(
                     Stranger{"disk", [](PeerOptions&, LocalIdentity& who) { who.storage_id = std::string(16, 'n'); },
                              RefusalCode::identity, "disk replaced: node 2 is known with another storage id"}),
     [](const auto& info) { return info.param.name; });
+
+TEST_F(TransportTest, GreetedAgainAPeerIsJudgedAnew) {
+  TestNode a(io, 1);
+  TestNode b(io, 2);
+  introduce({&a, &b});
+  ASSERT_TRUE(until([&] { return a.connected_to(b) && b.connected_to(a); }));
+  a.distrusted = b.identity().node;
+  a.transport().greet_again(b.identity().node);
+  EXPECT_FALSE(a.connected_to(b));
+  ASSERT_TRUE(until([&] { return !b.refused.empty() && !b.connected_to(a); }));
+  EXPECT_EQ(b.refused[0].second.code, RefusalCode::identity);
+  a.transport().greet_again(raft::NodeId{77});  // nobody: nothing happens
+}
 
 TEST_F(TransportTest, AWrongAddressIsNoticedByTheCaller) {
   TestNode a(io, 1);

@@ -22,6 +22,8 @@ struct FakeLog final : LogPort, raft::LogReader {
   const raft::LogReader& reader() const override { return *this; }
   void write(raft::Persist write) override { waiting.push_back(std::move(write)); }
   void compact(Index index, raft::Configuration, Index) override { compacted = index; }
+  void distrust(NodeId peer) override { distrusted.push_back(peer); }
+  std::vector<NodeId> distrusted;
   // Nothing is kept back.
   Index compaction_target(Index limit) const override { return limit; }
   Index compacted;
@@ -484,6 +486,19 @@ TEST_F(ReplicaTest, AFollowerThatIsBehindDoesNotHoldTheLogOnADiskWithoutRoom) {
   replica->on_disk_low(now, true);
   replica->on_durable_state(now, Index{2});
   EXPECT_EQ(log.compacted, Index{2});
+}
+
+TEST_F(ReplicaTest, APeerThatLostWhatItAcknowledgedIsDistrustedForGood) {
+  lead_of_three();
+  write(1);
+  acknowledge(3);
+  raft::AppendReply refusal;
+  refusal.term = replica->core().term();
+  refusal.sequence = 1000;
+  refusal.last_index = Index{1};
+  replica->on_message(now, NodeId{3}, raft::Message(refusal));
+  replica->carry_out(now);
+  EXPECT_EQ(log.distrusted, std::vector<NodeId>{NodeId{3}});
 }
 
 TEST_F(ReplicaTest, ALogOfEarlierRunsIsCompactedThoughThisRunWroteNothingOut) {

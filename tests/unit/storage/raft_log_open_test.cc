@@ -50,6 +50,17 @@ TEST(RaftLogOpen, AnotherNodeOrClusterIsRefused) {
   EXPECT_EQ(open_log(dir.path())->incarnation(), 2U) << "a refused open leaves no trace";
 }
 
+TEST(RaftLogOpen, AFencedDirectoryIsRefusedEachTime) {
+  TempDir dir;
+  must(open_log(dir.path())->fence("node 2 refuses it: disk rolled back"));
+  for (int start = 0; start < 3; ++start) {
+    const auto error = open_error(dir.path());
+    EXPECT_EQ(error.code, ErrorCode::wrong_identity);
+    EXPECT_NE(error.message.find("is fenced"), std::string::npos) << error.message;
+    EXPECT_NE(error.message.find("node 2 refuses it: disk rolled back"), std::string::npos) << error.message;
+  }
+}
+
 TEST(RaftLogOpen, ASecondProcessIsRefused) {
   TempDir dir;
   const auto log = open_log(dir.path());

@@ -182,11 +182,22 @@ TEST(RaftLog, ConfigurationAndPinsSurvive) {
   const auto log = open_log(dir.path());
   EXPECT_EQ(log->configuration(), other);
   EXPECT_EQ(log->configuration_index(), raft::Index(1));
-  const auto pins = log->pins();
-  ASSERT_EQ(pins.size(), 2U);
-  EXPECT_EQ(pins[0].id, raft::NodeId(2));
-  EXPECT_EQ(pins[0].storage_id, "fedcba9876543210");
-  EXPECT_EQ(pins[0].incarnation, 5U);
+  const auto pin = log->pin_of(raft::NodeId(2));
+  ASSERT_TRUE(pin);
+  EXPECT_EQ(pin->storage_id, "fedcba9876543210");
+  EXPECT_EQ(pin->incarnation, 5U);
+  EXPECT_EQ(log->pin_of(raft::NodeId(3))->storage_id, "0123456789abcdef");
+  EXPECT_FALSE(log->pin_of(raft::NodeId(4)));
+}
+
+TEST(RaftLog, ADistrustedDiskStaysDistrusted) {
+  TempDir dir;
+  {
+    auto log = open_log(dir.path());
+    must(log->pin({raft::NodeId(2), "fedcba9876543210", PeerPin::kDistrusted}));
+    must(log->pin({raft::NodeId(2), "fedcba9876543210", 7}));
+  }
+  EXPECT_EQ(open_log(dir.path())->pin_of(raft::NodeId(2))->incarnation, PeerPin::kDistrusted);
 }
 
 // A node that runs for long: the directory stays bounded, and most entries are never written a second time.
