@@ -10,4 +10,5 @@ target_link_libraries(tenazd PRIVATE tenaz_server_app CLI11::CLI11 tenaz_warning
 if(JEMALLOC_LIBRARY AND NOT TENAZ_SANITIZE)
   target_link_libraries(tenazd PRIVATE ${JEMALLOC_LIBRARY})
 endif()
-set_target_properties(tenazd PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set_target_properties(tenazd PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin TENAZ_STATIC_ROCKSDB ${TENAZ_STATIC_ROCKSDB})
