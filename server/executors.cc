@@ -1,5 +1,6 @@
 #include "server/executors.h"
 
+#include <future>
 #include <iterator>
 #include <system_error>
 
@@ -39,6 +40,16 @@ void LogWriter::distrust(raft::NodeId peer) {
 
 void LogWriter::run(std::function<void(storage::RaftLog&)> task) {
   worker_.push(std::move(task));
+}
+
+bool LogWriter::run_and_wait(const std::function<void(storage::RaftLog&)>& task) {
+  std::promise<void> ran;
+  const bool taken = worker_.push([&](storage::RaftLog& log) {
+    task(log);
+    ran.set_value();
+  });
+  if (taken) ran.get_future().wait();
+  return taken;
 }
 
 void LogWriter::handle(std::vector<Item>& items) {

@@ -44,6 +44,9 @@ class LogWriter final : public LogPort {
 
   // Runs `task` on the writer's thread, in order with the writes. Any thread.
   void run(std::function<void(storage::RaftLog&)> task);
+  // As run(), and returns once it has run. False: the writer has stopped before, and it never will. Not from the
+  // writer's own thread.
+  bool run_and_wait(const std::function<void(storage::RaftLog&)>& task);
 
   void stop() { worker_.stop(); }
 

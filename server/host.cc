@@ -164,12 +164,10 @@ void Host::stop() {
     const std::lock_guard lock(calls_mutex_);
     accepting_ = false;
   }
-  fetcher_.reset();
-  sender_.reset();
-  log_writer_->stop();
-  applier_->stop();
-  state_.get()->on_durable(nullptr);
+  // Whoever calls goes before whom it calls: the replica's thread, those that hand the applier what they fetched, the
+  // applier, and the log writer, for which both of them wait.
   boost::asio::post(io_, [this] {
+    drain();
     timer_.cancel();
     disk_timer_.cancel();
     transport_.reset();
@@ -177,6 +175,11 @@ void Host::stop() {
     io_.stop();
   });
   thread_.join();
+  fetcher_.reset();
+  sender_.reset();
+  applier_->stop();
+  log_writer_->stop();
+  state_.get()->on_durable(nullptr);
   if (const auto flushed = state_.get()->flush(); !flushed)
     spdlog::warn("the state could not be flushed at the end ({}); it is replayed from the log at the next start",
                  flushed.error().message);
@@ -418,12 +421,10 @@ void Host::put_in_force(const raft::SnapshotMeta& meta, const std::string& direc
     return;
   }
   auto held = std::make_shared<HeldState>(std::move(*opened), options_.data_dir / directory);
-  std::promise<void> reset;
-  log_writer_->run([&](storage::RaftLog& log) {
+  const bool reset = log_writer_->run_and_wait([&](storage::RaftLog& log) {
     if (const auto done = log.reset(meta, directory); !done) fatal_(done.error());
-    reset.set_value();
   });
-  reset.get_future().wait();
+  if (!reset) return;
 
   state_.get()->on_durable(nullptr);
   held->state().on_durable(

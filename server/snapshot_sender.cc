@@ -33,7 +33,7 @@ SnapshotSender::SnapshotSender(std::filesystem::path data_dir, SnapshotSend send
 SnapshotSender::~SnapshotSender() {
   {
     const std::lock_guard lock(mutex_);
-    stopping_ = true;
+    stop_.request_stop();
   }
   wake_.notify_one();
   thread_.join();
@@ -59,7 +59,7 @@ void SnapshotSender::on_request(raft::NodeId from, SnapshotRequest request) {
 void SnapshotSender::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    const auto due = [this] { return stopping_ || !queue_.empty(); };
+    const auto due = [this] { return stop_.stop_requested() || !queue_.empty(); };
     if (images_.empty()) {
       wake_.wait(lock, due);
     } else {
@@ -67,10 +67,11 @@ void SnapshotSender::run() {
                                            [](const Held& a, const Held& b) { return a.used < b.used; });
       wake_.wait_until(lock, oldest->used + options_.keep_unused, due);
     }
-    if (stopping_) return;
+    if (stop_.stop_requested()) return;
     auto batch = std::exchange(queue_, {});
     lock.unlock();
     for (const auto& item : batch) {
+      if (stop_.stop_requested()) return;
       if (const auto* make_item = std::get_if<Make>(&item)) {
         make(*make_item);
       } else {
@@ -92,6 +93,7 @@ void SnapshotSender::make(const Make& make) {
     }
   }
   auto created = create(*make.state);
+  if (stop_.stop_requested()) return;
   if (!created) return make.made({}, {}, {});
   const storage::ImageManifest& manifest = created->image->manifest();
   std::uint64_t bytes = 0;
@@ -107,7 +109,8 @@ std::optional<SnapshotSender::Held> SnapshotSender::create(storage::StateMachine
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     // Terms only rise along the log: if the state stands in the same term before and after, the image does too.
     const raft::Term before = state.applied_term();
-    auto image = storage::Image::create(state, data_dir_, id_prefix_ + std::to_string(++last_id_));
+    auto image = storage::Image::create(state, data_dir_, id_prefix_ + std::to_string(++last_id_), stop_.get_token());
+    if (stop_.stop_requested()) return {};
     if (!image) {
       spdlog::error("snapshot: no image could be made: {}", image.error().message);
       return {};

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <variant>
@@ -43,7 +44,7 @@ class SnapshotSender {
 
   SnapshotSender(std::filesystem::path data_dir, SnapshotSend send, const Options& options);
   SnapshotSender(std::filesystem::path data_dir, SnapshotSend send);
-  ~SnapshotSender();  // no callback comes afterwards; images are removed
+  ~SnapshotSender();  // no callback comes afterwards; images are removed, one that is being made is given up
 
   void make_image(std::shared_ptr<storage::StateMachine> state, Made made);
   void on_request(raft::NodeId from, SnapshotRequest request);
@@ -81,7 +82,7 @@ class SnapshotSender {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::variant<Make, Ask>> queue_;
-  bool stopping_ = false;
+  std::stop_source stop_;
   std::thread thread_;
 };
 

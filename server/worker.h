@@ -27,16 +27,17 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Any thread. Nothing is taken any more after stop().
-  void push(Item item) {
+  // Any thread. False: the worker has stopped, and the item is dropped.
+  bool push(Item item) {
     bool wake = false;
     {
       const std::lock_guard lock(mutex_);
-      if (stopping_) return;
+      if (stopping_) return false;
       wake = queue_.empty() && idle_;
       queue_.push_back(std::move(item));
     }
     if (wake) wake_.notify_one();
+    return true;
   }
 
   // Handles what has queued, then ends the thread.

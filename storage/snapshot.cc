@@ -40,10 +40,11 @@ Result<std::string> read_at(const fs::path& path, std::uint64_t offset, std::siz
   return out;
 }
 
-Result<ImageFile> describe(const fs::path& path) {
+Result<ImageFile> describe(const fs::path& path, const std::stop_token& stop) {
   ImageFile file;
   file.name = path.filename().string();
   for (;;) {
+    if (stop.stop_requested()) return Error{ErrorCode::invalid, "the image is not wanted any more"};
     auto piece = read_at(path, file.bytes, kReadBytes);
     if (!piece) return piece.error();
     file.crc32c = crc32c(*piece, file.crc32c);
@@ -66,7 +67,8 @@ Result<void> remove_tree(const fs::path& path) {
 
 }  // namespace
 
-Result<std::shared_ptr<Image>> Image::create(StateMachine& state, const fs::path& data_dir, const std::string& id) {
+Result<std::shared_ptr<Image>> Image::create(StateMachine& state, const fs::path& data_dir, const std::string& id,
+                                             const std::stop_token& stop) {
   if (!safe_name(id)) return Error{ErrorCode::invalid, "not a name for an image: " + id};
   if (auto made = make_directory(data_dir / "images"); !made) return made.error();
   std::shared_ptr<Image> image(new Image());
@@ -85,7 +87,7 @@ Result<std::shared_ptr<Image>> Image::create(StateMachine& state, const fs::path
   if (code) return rocks::system_error("cannot read", directory, code.value());
   std::sort(paths.begin(), paths.end());
   for (const auto& path : paths) {
-    auto file = describe(path);
+    auto file = describe(path, stop);
     if (!file) return file.error();
     image->manifest_.files.push_back(std::move(*file));
   }

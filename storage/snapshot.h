@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,9 +37,10 @@ struct ImageManifest {
 // The sender's side.
 class Image {
  public:
-  // Makes images/<id> from the state machine. `id` is a fresh name of letters, digits and '-'.
+  // Makes images/<id> from the state machine. `id` is a fresh name of letters, digits and '-'. Reads the whole state
+  // once, for the checksums: `stop` ends that early, with an error.
   static Result<std::shared_ptr<Image>> create(StateMachine& state, const std::filesystem::path& data_dir,
-                                               const std::string& id);
+                                               const std::string& id, const std::stop_token& stop = {});
   ~Image();  // removes the directory
 
   const ImageManifest& manifest() const { return manifest_; }

@@ -1,6 +1,8 @@
 // A follower that fell behind the compacted log is brought back by an image of the whole state.
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "tests/integration/harness/cluster.h"
 #include "tests/integration/harness/ledger.h"
 
@@ -83,6 +85,88 @@ TEST(Snapshot, AKillDuringItLeavesTheOldStateOrTheNew) {
   EXPECT_TRUE(cluster.wait_caught_up(away, leader));
   for (const int id : cluster.ids()) ledger.check(id);
   cluster.expect_one_leader_per_term();
+}
+
+// SIGTERM at a moment of a transfer: the node stops as asked, however far the transfer is.
+class SnapshotAndStop : public ::testing::Test {
+ protected:
+  // A state whose transfer takes its time, and a node that needs it.
+  void SetUp() override {
+    cluster_.start_all();
+    leader_ = cluster_.wait_leader();
+    ASSERT_NE(leader_, 0);
+    away_ = leader_ % 3 + 1;
+    ASSERT_TRUE(cluster_.put(leader_, "the/first", "of all"));
+    leave_behind();
+  }
+
+  void leave_behind() {
+    const std::uint64_t last = cluster_.number(away_, "last_index");
+    cluster_.kill(away_);
+    std::string value(64 << 10, '\0');
+    for (int i = 0; i < 500; ++i) {
+      for (char& c : value) c = static_cast<char>(random_());
+      ASSERT_TRUE(eventually([&] { return cluster_.put(leader_, "large/" + std::to_string(i), value); }));
+    }
+    compact_past(cluster_, leader_, last + 100);
+  }
+
+  bool wait_logged(int id, std::size_t offset, const std::string& what) {
+    return eventually([&] { return cluster_.log(id).find(what, offset) != std::string::npos; });
+  }
+
+  void expect_stops(int id) {
+    cluster_.terminate(id);
+    const auto exit = cluster_.wait_exit(id);
+    ASSERT_TRUE(exit) << "node " << id << " hangs:\n" << cluster_.log(id);
+    EXPECT_EQ(*exit, (Exit{0, 0})) << cluster_.log(id);
+  }
+
+  void expect_brought_back() {
+    ASSERT_NE(cluster_.wait_leader(), 0);
+    ASSERT_TRUE(cluster_.wait_ready(away_)) << cluster_.log(away_);
+    EXPECT_EQ(cluster_.get(away_, "the/first"), "of all");
+    cluster_.expect_one_leader_per_term();
+  }
+
+  Cluster cluster_{3, kShortLog};
+  int leader_ = 0, away_ = 0;
+
+ private:
+  std::minstd_rand random_{1};
+};
+
+TEST_F(SnapshotAndStop, TheNodeThatFetches) {
+  for (int round = 0; round < 8 && !HasFailure(); ++round) {
+    const std::size_t before = cluster_.log(away_).size();
+    cluster_.start(away_);
+    ASSERT_TRUE(wait_logged(away_, before, round % 4 == 3 ? "is here, in" : "snapshot: fetching"));
+    expect_stops(away_);
+    if (cluster_.log(away_).substr(before).find("is here, in") == std::string::npos) continue;
+    // It may be in force already. Once it takes entries again the leader keeps no log for its sake any more.
+    cluster_.start(away_);
+    ASSERT_TRUE(cluster_.put(leader_, "another", "entry"));
+    ASSERT_TRUE(cluster_.wait_caught_up(away_, leader_)) << cluster_.log(away_);
+    leave_behind();
+  }
+  cluster_.start(away_);
+  expect_brought_back();
+}
+
+TEST_F(SnapshotAndStop, TheNodeThatServes) {
+  for (int round = 0; round < 3 && !HasFailure(); ++round) {
+    const std::size_t before = cluster_.log(away_).size();
+    cluster_.start(away_);
+    ASSERT_TRUE(wait_logged(away_, before, "snapshot: fetching"));
+    expect_stops(leader_);
+    cluster_.start(leader_);
+    expect_brought_back();
+    leader_ = cluster_.wait_leader();
+    away_ = leader_ % 3 + 1;
+    leave_behind();
+  }
+  cluster_.start(away_);
+  expect_brought_back();
 }
 
 TEST(LogCompaction, KeepsTheLogSmallAndLosesNothing) {
