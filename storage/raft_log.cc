@@ -235,14 +235,33 @@ Result<void> RaftLog::reset(const raft::SnapshotMeta& meta, const std::string& s
   batch.Put(format::group_key(impl_->group, GroupField::configuration),
             format::encode_configuration(meta.configuration_index, meta.configuration));
   batch.Put(format::group_key(impl_->group, GroupField::state_directory), state_directory);
+  // Only in replace_state(): whoever is offered a snapshot has entered the leader's term before.
+  raft::HardState hard = impl_->hard_state;
+  if (hard.term < meta.term) {
+    hard = {meta.term, raft::NodeId()};
+    batch.Put(format::group_key(impl_->group, GroupField::hard_state), format::encode(hard));
+  }
   {
     std::unique_lock guard(impl_->mutex);
+    impl_->hard_state = hard;
     impl_->shape = LogShape(meta.index, meta.term);
     impl_->configuration = {meta.configuration_index, meta.configuration};
     impl_->state_directory = state_directory;
   }
-  if (auto done = impl_->commit(batch, bounds, impl_->hard_state); !done) return done;
+  if (auto done = impl_->commit(batch, bounds, hard); !done) return done;
   impl_->reclaim();
+  return {};
+}
+
+Result<void> RaftLog::replace_state(const raft::SnapshotMeta& meta, const std::string& state_directory) {
+  if (meta.index.next() < first_index()) stop_process("a state behind the log would be put in force");
+  if (term(meta.index) != meta.term) return reset(meta, state_directory);
+  std::unique_lock writing(impl_->write_mutex);
+  rocksdb::WriteBatch batch;
+  batch.Put(format::group_key(impl_->group, GroupField::state_directory), state_directory);
+  if (auto done = impl_->commit(batch, impl_->shape.bounds(), impl_->hard_state); !done) return done;
+  std::unique_lock guard(impl_->mutex);
+  impl_->state_directory = state_directory;
   return {};
 }
 

@@ -77,6 +77,13 @@ class RaftLog final : public raft::LogReader {
   // in force. Entries after meta.index are dropped too.
   Result<void> reset(const raft::SnapshotMeta& meta, const std::string& state_directory);
 
+  // For a node whose state, and nothing else, was lost: `state_directory`, with a state that others hold as committed
+  // at `meta`, comes in force in one synced batch. A log that holds the very entry (index, term) agrees with the others
+  // up to there (thesis 3.5), and stays as it is: what follows has been acknowledged and must not be forgotten.
+  // Otherwise it ends before, or went another way, and what it holds of that is committed in the state or never will
+  // be: as reset(). Nothing may be running on this log. Requires meta.index >= first_index() - 1.
+  Result<void> replace_state(const raft::SnapshotMeta& meta, const std::string& state_directory);
+
   // Remembers a peer's disk, synced. A distrusted one stays so.
   Result<void> pin(const PeerPin& pin);
 

@@ -109,6 +109,19 @@ const kv::Reader& StateMachine::reader() const {
   return impl_->reader;
 }
 
+Result<std::optional<std::pair<raft::Index, raft::Configuration>>> StateMachine::configuration() const {
+  using Placed = std::pair<raft::Index, raft::Configuration>;
+  const auto& database = *impl_->shared.database;
+  std::string value;
+  const auto status =
+      database.db().Get(rocksdb::ReadOptions(), database.meta(), rocks::slice(kv::kConfigurationKey), &value);
+  if (status.IsNotFound()) return std::optional<Placed>();
+  if (!status.ok()) return database.error(status, "cannot read the state");
+  auto configuration = value.size() < 8 ? std::nullopt : raft::decode_configuration(value.substr(8));
+  if (!configuration) return database.damaged("its configuration is unreadable");
+  return std::optional(Placed(bytes::get_le(value.data(), 8), std::move(*configuration)));
+}
+
 Result<void> StateMachine::Impl::apply_entry(kv::Txn& txn, const raft::Entry& entry, raft::NodeId self,
                                              std::deque<pb::Batch>& batches, std::vector<Reply>& replies) const {
   if (entry.kind == raft::EntryKind::configuration) {

@@ -10,8 +10,10 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "raft/types.h"
@@ -79,6 +81,9 @@ class StateMachine {
   void on_durable(std::function<void(raft::Index)> callback);
 
   const kv::Reader& reader() const;
+
+  // The last configuration entry that was applied, and its index; nothing if none ever was.
+  Result<std::optional<std::pair<raft::Index, raft::Configuration>>> configuration() const;
 
   // A digest of the live keys and their versions at the latest revision; equal on replicas at equal revisions. Reads
   // everything: for tests and tools.

@@ -201,6 +201,69 @@ TEST(RaftLog, ADistrustedDiskStaysDistrusted) {
 }
 
 // A node that runs for long: the directory stays bounded, and most entries are never written a second time.
+// A log of terms 1 1 2 2 3 3, compacted up to index 2, of a node that voted in term 3 and has lost its state.
+class LostState : public testing::Test {
+ protected:
+  LostState() {
+    log_ = open_log(dir_.path());
+    std::vector<raft::Entry> entries;
+    for (std::uint64_t index = 1; index <= 6; ++index) entries.push_back(noop(index, (index + 1) / 2));
+    const auto write = persist(hard_, entries);
+    must(log_->write({&write, 1}));
+    must(log_->compact(raft::Index(2), one_member(), raft::Index(0)));
+  }
+  // What another node had applied, as it stands after a restart.
+  void replace(std::uint64_t index, std::uint64_t term) {
+    must(log_->replace_state({raft::Index(index), raft::Term(term), one_member(), raft::Index(1)}, "state-new"));
+    log_.reset();
+    log_ = open_log(dir_.path());
+    EXPECT_EQ(log_->state_directory(), "state-new");
+  }
+  void expect_log(std::uint64_t first, std::uint64_t last) const {
+    EXPECT_EQ(log_->first_index(), raft::Index(first));
+    EXPECT_EQ(log_->last_index(), raft::Index(last));
+  }
+
+  TempDir dir_;
+  std::unique_ptr<RaftLog> log_;
+  const raft::HardState hard_{raft::Term(3), raft::NodeId(2)};
+};
+
+TEST_F(LostState, WithinTheLogNothingThatWasAcknowledgedGoes) {
+  replace(4, 2);
+  expect_log(3, 6);
+  EXPECT_EQ(log_->hard_state(), hard_);
+  EXPECT_EQ(log_->configuration_index(), raft::Index(0));
+  EXPECT_EQ(log_->entries(raft::Index(3), raft::Index(6), SIZE_MAX - 1).size(), 4U);
+}
+
+TEST_F(LostState, AtEitherEndOfTheLogItStaysToo) {
+  replace(2, 1);
+  expect_log(3, 6);
+  replace(6, 3);
+  expect_log(3, 6);
+}
+
+TEST_F(LostState, BehindTheLogItBeginsAnew) {
+  replace(9, 3);
+  expect_log(10, 9);
+  EXPECT_EQ(log_->term(raft::Index(9)), raft::Term(3));
+  EXPECT_EQ(log_->hard_state(), hard_) << "the vote of this term is not forgotten";
+  EXPECT_EQ(log_->configuration_index(), raft::Index(1));
+}
+
+TEST_F(LostState, ALaterTermIsEntered) {
+  replace(9, 5);
+  expect_log(10, 9);
+  EXPECT_EQ(log_->hard_state(), (raft::HardState{raft::Term(5), raft::NodeId()}));
+}
+
+TEST_F(LostState, WhereTheLogWentAnotherWayItBeginsAnew) {
+  replace(5, 4);
+  expect_log(6, 5);
+  EXPECT_EQ(log_->term(raft::Index(5)), raft::Term(4));
+}
+
 TEST(RaftLog, CompactionGivesSpaceBack) {
   TempDir dir;
   auto log = open_log(dir.path());

@@ -246,6 +246,7 @@ TEST_F(StateMachineTest, OtherEntriesMoveTheIndexAlone) {
       {raft::Term(1), raft::Index(1), raft::EntryKind::noop, raft::empty_payload()},
       {raft::Term(2), raft::Index(2), raft::EntryKind::configuration, raft::make_payload(raft::encode(one_member()))},
       entry(3, {put("a", "1")}, 2)};
+  EXPECT_FALSE(must(state_->configuration()));
   const auto outcome = must(state_->apply(entries, kSelf));
   EXPECT_EQ(outcome.index, raft::Index(3));
   EXPECT_EQ(outcome.term, raft::Term(2));
@@ -254,6 +255,7 @@ TEST_F(StateMachineTest, OtherEntriesMoveTheIndexAlone) {
   open();
   EXPECT_EQ(state_->applied_index(), raft::Index(3));
   EXPECT_EQ(state_->applied_term(), raft::Term(2));
+  EXPECT_EQ(must(state_->configuration()), std::pair(raft::Index(2), one_member()));
 }
 
 TEST_F(StateMachineTest, WhatItDoesNotUnderstandStopsIt) {
