@@ -43,16 +43,18 @@ struct ReadIndexReply {
   raft::Index index;
 };
 
-// Snapshots are pulled: the receiver asks for the manifest (empty file name), then for piece after piece.
+// Snapshots are pulled: the receiver asks for the manifest (empty file name), then for piece after piece. A node that
+// has lost its state asks without an id, for any image at `at_least` or later.
 struct SnapshotRequest {
   std::string snapshot_id;
   std::string file;
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
+  raft::Index at_least{};
 };
 
 struct SnapshotManifest {
-  bool found = false;  // false: the sender no longer has this image
+  bool found = false;  // false: the sender has no such image, or no longer
   storage::ImageManifest manifest;
 };
 

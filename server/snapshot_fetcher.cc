@@ -104,10 +104,15 @@ SnapshotFetcher::Clock::time_point SnapshotFetcher::give_up_at() const {
 
 void SnapshotFetcher::handle(From<SnapshotManifest>& event) {
   SnapshotManifest& manifest = event.message;
-  if (!job_ || receiver_ || event.from != job_->from || manifest.manifest.id != job_->id) return;
-  if (!manifest.found) return fail("the sender no longer has image " + job_->id);
-  if (manifest.manifest.index != job_->index)
-    return fail("image " + job_->id + " stands at another index than announced");
+  const bool any = job_ && job_->id.empty();
+  if (!job_ || receiver_ || event.from != job_->from || (!any && manifest.manifest.id != job_->id)) return;
+  if (!manifest.found)
+    return fail(any ? "the sender has no image that would do" : "the sender no longer has image " + job_->id);
+  if (any ? manifest.manifest.index < job_->index : manifest.manifest.index != job_->index)
+    return fail("image " + manifest.manifest.id + " stands at another index than " +
+                (any ? "was asked for" : "announced"));
+  job_->id = manifest.manifest.id;
+  job_->index = manifest.manifest.index;
   auto receiver = storage::Receiver::begin(data_dir_, manifest.manifest);
   if (!receiver) return fail(receiver.error());
   receiver_ = std::move(*receiver);
@@ -160,7 +165,8 @@ void SnapshotFetcher::progress() {
 }
 
 void SnapshotFetcher::ask(const Piece& piece) {
-  send_(job_->from, SnapshotRequest{job_->id, piece.file, piece.offset, piece.bytes});
+  const raft::Index at_least = job_->id.empty() ? job_->index : raft::Index();
+  send_(job_->from, SnapshotRequest{job_->id, piece.file, piece.offset, piece.bytes, at_least});
 }
 
 void SnapshotFetcher::ask_again() {

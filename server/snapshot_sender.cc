@@ -47,11 +47,12 @@ void SnapshotSender::make_image(std::shared_ptr<storage::StateMachine> state, Ma
   wake_.notify_one();
 }
 
-void SnapshotSender::on_request(raft::NodeId from, SnapshotRequest request) {
+void SnapshotSender::on_request(raft::NodeId from, SnapshotRequest request,
+                                std::shared_ptr<storage::StateMachine> state) {
   {
     const std::lock_guard lock(mutex_);
     if (queue_.size() >= options_.max_waiting_requests) return;
-    queue_.push_back(Ask{from, std::move(request)});
+    queue_.push_back(Ask{from, std::move(request), std::move(state)});
   }
   wake_.notify_one();
 }
@@ -92,33 +93,33 @@ void SnapshotSender::make(const Make& make) {
       return make.made(held.image->manifest().index, held.term, held.image->manifest().id);
     }
   }
-  auto created = create(*make.state);
+  const Held* held = create(*make.state);
   if (stop_.stop_requested()) return;
-  if (!created) return make.made({}, {}, {});
-  const storage::ImageManifest& manifest = created->image->manifest();
-  std::uint64_t bytes = 0;
-  for (const storage::ImageFile& file : manifest.files) bytes += file.bytes;
-  spdlog::info("snapshot: made image {} at index {}, {} files, {} bytes", manifest.id, manifest.index.value,
-               manifest.files.size(), bytes);
-  images_.push_back(std::move(*created));
-  const Held& held = images_.back();
-  make.made(held.image->manifest().index, held.term, held.image->manifest().id);
+  if (held == nullptr) return make.made({}, {}, {});
+  make.made(held->image->manifest().index, held->term, held->image->manifest().id);
 }
 
-std::optional<SnapshotSender::Held> SnapshotSender::create(storage::StateMachine& state) {
+SnapshotSender::Held* SnapshotSender::create(storage::StateMachine& state) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     // Terms only rise along the log: if the state stands in the same term before and after, the image does too.
     const raft::Term before = state.applied_term();
     auto image = storage::Image::create(state, data_dir_, id_prefix_ + std::to_string(++last_id_), stop_.get_token());
-    if (stop_.stop_requested()) return {};
+    if (stop_.stop_requested()) return nullptr;
     if (!image) {
       spdlog::error("snapshot: no image could be made: {}", image.error().message);
-      return {};
+      return nullptr;
     }
-    if (state.applied_term() == before) return Held{std::move(*image), before, Clock::now()};
+    if (state.applied_term() != before) continue;
+    const storage::ImageManifest& manifest = (*image)->manifest();
+    std::uint64_t bytes = 0;
+    for (const storage::ImageFile& file : manifest.files) bytes += file.bytes;
+    spdlog::info("snapshot: made image {} at index {}, {} files, {} bytes", manifest.id, manifest.index.value,
+                 manifest.files.size(), bytes);
+    images_.push_back({std::move(*image), before, Clock::now()});
+    return &images_.back();
   }
   spdlog::error("snapshot: no image could be made: the leader changed again and again");
-  return {};
+  return nullptr;
 }
 
 SnapshotSender::Held* SnapshotSender::find(const std::string& id) {
@@ -128,9 +129,19 @@ SnapshotSender::Held* SnapshotSender::find(const std::string& id) {
   return nullptr;
 }
 
+SnapshotSender::Held* SnapshotSender::wanted(const Ask& ask) {
+  if (!ask.request.snapshot_id.empty()) return find(ask.request.snapshot_id);
+  // Asked again while the image was being made, it is the same one that is answered.
+  for (Held& held : images_) {
+    if (held.image->manifest().index >= ask.request.at_least) return &held;
+  }
+  if (!ask.state || ask.state->applied_index() < ask.request.at_least) return nullptr;
+  return create(*ask.state);
+}
+
 void SnapshotSender::answer(const Ask& ask) {
   const SnapshotRequest& request = ask.request;
-  Held* held = find(request.snapshot_id);
+  Held* held = wanted(ask);
   if (held != nullptr) held->used = Clock::now();
   if (request.file.empty()) {
     SnapshotManifest reply;

@@ -47,7 +47,8 @@ class SnapshotSender {
   ~SnapshotSender();  // no callback comes afterwards; images are removed, one that is being made is given up
 
   void make_image(std::shared_ptr<storage::StateMachine> state, Made made);
-  void on_request(raft::NodeId from, SnapshotRequest request);
+  // `state`: an image of it is made for a request without an id, if it stands far enough and no image does.
+  void on_request(raft::NodeId from, SnapshotRequest request, std::shared_ptr<storage::StateMachine> state = {});
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -58,6 +59,7 @@ class SnapshotSender {
   struct Ask {
     raft::NodeId from;
     SnapshotRequest request;
+    std::shared_ptr<storage::StateMachine> state;
   };
   struct Held {
     std::shared_ptr<storage::Image> image;
@@ -67,8 +69,10 @@ class SnapshotSender {
 
   void run();
   void make(const Make& make);
-  std::optional<Held> create(storage::StateMachine& state);
+  // Null: it failed, and the log says why.
+  Held* create(storage::StateMachine& state);
   void answer(const Ask& ask);
+  Held* wanted(const Ask& ask);
   Held* find(const std::string& id);
   void remove_unused();
 
@@ -103,7 +107,7 @@ class SnapshotFetcher {
   SnapshotFetcher(std::filesystem::path data_dir, SnapshotSend send);
   ~SnapshotFetcher();  // no callback comes afterwards
 
-  // A fetch that is under way is given up, and its `done` is not called.
+  // A fetch that is under way is given up, and its `done` is not called. An empty id: any image at meta.index or later.
   void start(raft::NodeId from, const raft::SnapshotMeta& meta, const std::string& id, Done done);
   // The fetch under way is given up soon if nothing comes any more.
   void hurry();

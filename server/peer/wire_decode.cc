@@ -177,7 +177,7 @@ Decoded convert(const pb::ReadIndexReply& h) {
 }
 
 Decoded convert(const pb::SnapshotRequest& h) {
-  return PeerMessage(SnapshotRequest{h.snapshot_id(), h.file(), h.offset(), h.bytes()});
+  return PeerMessage(SnapshotRequest{h.snapshot_id(), h.file(), h.offset(), h.bytes(), raft::Index{h.at_least()}});
 }
 
 Decoded convert(const pb::SnapshotManifest& h) {

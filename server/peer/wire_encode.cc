@@ -188,6 +188,7 @@ class Layer {
     h.set_file(m.file);
     h.set_offset(m.offset);
     h.set_bytes(m.bytes);
+    h.set_at_least(m.at_least.value);
     begin(FrameKind::snapshot_request, h);
   }
 

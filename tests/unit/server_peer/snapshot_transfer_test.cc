@@ -40,7 +40,7 @@ struct SnapshotTransfer : testing::Test {
     state = std::move(*opened);
     fill(1500);
     a.hook = [this](raft::NodeId from, PeerMessage& message) {
-      if (auto* request = std::get_if<SnapshotRequest>(&message)) sender->on_request(from, std::move(*request));
+      if (auto* request = std::get_if<SnapshotRequest>(&message)) sender->on_request(from, std::move(*request), state);
     };
     b.hook = [this](raft::NodeId from, PeerMessage& message) { at_b(from, message); };
     introduce({&a, &b});
@@ -129,11 +129,15 @@ struct SnapshotTransfer : testing::Test {
   // What was fetched is the state that was sent.
   void expect_equal_state() {
     ASSERT_EQ(outcome(), "done") << log.all();
-    auto copy = storage::StateMachine::open(target.path() / *results[0], storage::Options());
-    ASSERT_TRUE(copy) << copy.error().message;
-    EXPECT_EQ((*copy)->applied_index(), state->applied_index());
-    EXPECT_EQ((*copy)->applied_term(), raft::Term{3});
-    EXPECT_EQ(*(*copy)->digest(), *state->digest());
+    const auto copy = must_open(*results[0]);
+    EXPECT_EQ(copy->applied_index(), state->applied_index());
+    EXPECT_EQ(copy->applied_term(), raft::Term{3});
+    EXPECT_EQ(*copy->digest(), *state->digest());
+  }
+  std::unique_ptr<storage::StateMachine> must_open(const std::string& directory) {
+    auto opened = storage::StateMachine::open(target.path() / directory, storage::Options());
+    if (!opened) throw std::runtime_error(opened.error().message);
+    return std::move(*opened);
   }
   bool until(const std::function<bool()>& condition) { return run_until(io, condition, std::chrono::seconds(60)); }
 
@@ -215,6 +219,25 @@ TEST_F(SnapshotTransfer, AnImageThatIsDamagedEachTimeFails) {
 TEST_F(SnapshotTransfer, AnUnknownImageFailsAtOnce) {
   start({raft::Index{5}, raft::Term{1}, "no-such-image"});
   EXPECT_EQ(outcome(), "the sender no longer has image no-such-image");
+}
+
+TEST_F(SnapshotTransfer, AnyImageThatStandsFarEnoughIsServed) {
+  start({state->applied_index(), raft::Term{}, ""});
+  expect_equal_state();
+  EXPECT_EQ(received_bytes, image_bytes);
+}
+
+TEST_F(SnapshotTransfer, AnyImageIsOneThatIsThereIfThatWillDo) {
+  const Image image = make_image();
+  fill(1);
+  start({image.index, raft::Term{}, ""});
+  ASSERT_EQ(outcome(), "done");
+  EXPECT_EQ(must_open(*results[0])->applied_index(), image.index);
+}
+
+TEST_F(SnapshotTransfer, NoImageStandsFartherThanTheState) {
+  start({state->applied_index().next(), raft::Term{}, ""});
+  EXPECT_EQ(outcome(), "the sender has no image that would do");
 }
 
 TEST_F(SnapshotTransfer, WithoutProgressItGivesUp) {

@@ -69,7 +69,9 @@ struct Text {
   }
   void operator()(const ReadIndexRequest& m) { fields("ReadIndexRequest", m.boot, m.id); }
   void operator()(const ReadIndexReply& m) { fields("ReadIndexReply", m.boot, m.id, m.confirmed, m.index); }
-  void operator()(const SnapshotRequest& m) { fields("SnapshotRequest", m.snapshot_id, m.file, m.offset, m.bytes); }
+  void operator()(const SnapshotRequest& m) {
+    fields("SnapshotRequest", m.snapshot_id, m.file, m.offset, m.bytes, m.at_least);
+  }
   void operator()(const SnapshotManifest& m) {
     fields("SnapshotManifest", m.found, m.manifest.id, m.manifest.index);
     for (const storage::ImageFile& file : m.manifest.files) {
@@ -166,7 +168,7 @@ std::vector<PeerMessage> one_of_each(std::mt19937_64& random) {
       std::move(refused),
       ReadIndexRequest{random(), random()},
       ReadIndexReply{random(), random(), flag(), number<raft::Index>(random)},
-      SnapshotRequest{name(), name(), random(), random()},
+      SnapshotRequest{name(), name(), random(), random(), number<raft::Index>(random)},
       std::move(manifest),
       SnapshotData{name(), flag(), name(), random(), random_bytes(random, 300'000)},
       NodeReport{flag()},
