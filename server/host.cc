@@ -45,12 +45,13 @@ storage::Result<std::unique_ptr<Host>> Host::open(const HostOptions& options, Me
   if (!state) return state.error();
 
   const raft::Index compacted = (*log)->first_index().previous();
-  if ((*state)->applied_index() < compacted)
+  if ((*state)->applied_index() < compacted && (*log)->configuration().members.size() < 2)
     return storage::Error{
         storage::ErrorCode::corruption,
-        fmt::format("{}: the state stands at index {}, but the log begins behind {}: part of the state "
-                    "is missing. Remove this node from the cluster, empty its data directory and add it anew",
-                    options.data_dir.string(), (*state)->applied_index().value, compacted.value)};
+        fmt::format("{}: the state stands at index {}, but the log begins behind {}: part of the state is missing, and "
+                    "there is no other node to fetch it from. Put the state directory {} back as it was",
+                    options.data_dir.string(), (*state)->applied_index().value, compacted.value,
+                    (*log)->state_directory())};
   return std::unique_ptr<Host>(new Host(options, metrics, std::move(fatal), std::move(*log), std::move(*state)));
 }
 
@@ -62,6 +63,7 @@ Host::Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::uniqu
       boot_(random_number()),
       log_(std::move(log)),
       state_(std::make_shared<HeldState>(std::move(state), options_.data_dir / log_->state_directory())),
+      state_missing_(state_.get()->applied_index() < log_->first_index().previous()),
       events_(metrics) {
   metrics_.set_storage_figures([this] { return state_.get()->figures(); });
 }
@@ -71,7 +73,6 @@ Host::~Host() {
 }
 
 storage::Result<void> Host::start() {
-  const auto state = state_.get();
   const peer::LocalIdentity identity{from_hex(options_.cluster_id), options_.self, log_->storage_id(),
                                      log_->incarnation(), boot_};
   transport_ = std::make_unique<peer::Transport>(io_, options_.peer, identity, static_cast<peer::Handler&>(*this));
@@ -91,8 +92,6 @@ storage::Result<void> Host::start() {
                            });
                          },
                          fatal_});
-  state->on_durable(
-      [this](raft::Index index) { enqueue_task([this, index] { replica_->on_durable_state(boot_now(), index); }); });
   const auto send = [this](raft::NodeId to, PeerMessage message) {
     enqueue_task([this, to, message = std::make_shared<PeerMessage>(std::move(message))] {
       transport_->send(to, std::move(*message));
@@ -101,6 +100,28 @@ storage::Result<void> Host::start() {
   sender_ = std::make_unique<SnapshotSender>(options_.data_dir, send);
   fetcher_ = std::make_unique<SnapshotFetcher>(options_.data_dir, send);
 
+  watch_durable(*state_.get());
+  if (state_missing_) {
+    spdlog::warn(
+        "the state stands at index {}, but the log begins behind {}: part of the state is missing. It is fetched "
+        "from another node; until it is here this node neither votes nor answers clients",
+        state_.get()->applied_index().value, log_->first_index().previous().value);
+    transport_->set_members(log_->configuration().members);
+    fetch_state_in({});
+  } else {
+    take_part();
+  }
+  watch_disk();
+  boost::asio::post(io_, [this] { carry_out(); });
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "replica");
+    io_.run();
+  });
+  return {};
+}
+
+void Host::take_part() {
+  const auto state = state_.get();
   ReplicaOptions replica_options;
   replica_options.raft = options_.raft;
   replica_options.max_inflight_bytes = options_.limits.max_inflight_bytes;
@@ -116,6 +137,7 @@ storage::Result<void> Host::start() {
                      boot_now(),
                      random_source(),
                      wall_ms};
+  state_missing_ = false;
   replica_ = std::make_unique<Replica>(replica_options, start,
                                        Replica::Ports{*log_writer_, *applier_, *transport_, *this, events_});
   const auto& members = replica_->core().configuration().members;
@@ -123,21 +145,13 @@ storage::Result<void> Host::start() {
   spdlog::info("cluster {}: members {}; log {}..{}, state at index {}, revision {}, term {}", options_.cluster_id,
                voters_text(replica_->core().configuration()), log_->first_index().value, log_->last_index().value,
                state->applied_index().value, state->reader().revision().value, log_->hard_state().term.value);
-
-  watch_disk();
-  boost::asio::post(io_, [this] { carry_out(); });
-  thread_ = std::thread([this] {
-    ::pthread_setname_np(::pthread_self(), "replica");
-    io_.run();
-  });
-  return {};
 }
 
 void Host::hand_over(std::chrono::nanoseconds timeout) {
   std::promise<void> handed;
   auto done = handed.get_future();
   const bool asked = enqueue_task([this, timeout, &handed] {
-    if (replica_->core().role() != raft::Role::leader) {
+    if (!replica_ || replica_->core().role() != raft::Role::leader) {
       handed.set_value();
       return;
     }
@@ -156,7 +170,7 @@ void Host::stop() {
   std::promise<void> answered;
   auto done = answered.get_future();
   enqueue_task([this, &answered] {
-    replica_->stop(boot_now());
+    if (replica_) replica_->stop(boot_now());
     answered.set_value();
   });
   done.wait();
@@ -170,6 +184,7 @@ void Host::stop() {
     drain();
     timer_.cancel();
     disk_timer_.cancel();
+    state_timer_.cancel();
     transport_.reset();
     keep_running_.reset();
     io_.stop();
@@ -211,6 +226,13 @@ bool Host::enqueue_task(Task task) {
   return true;
 }
 
+void Host::refuse(const Call& call) {
+  if (const auto* write = std::get_if<WriteCall>(&call))
+    write->done({Failure::not_ready, true, {}});
+  else if (const auto* read = std::get_if<ReadCall>(&call))
+    read->done({Failure::not_ready});
+}
+
 void Host::drain() {
   {
     const std::lock_guard lock(calls_mutex_);
@@ -218,19 +240,22 @@ void Host::drain() {
   }
   const raft::Instant now = boot_now();
   for (auto& call : taken_) {
-    if (auto* write = std::get_if<WriteCall>(&call))
+    if (auto* task = std::get_if<Task>(&call))
+      (*task)();
+    else if (!replica_)
+      refuse(call);
+    else if (auto* write = std::get_if<WriteCall>(&call))
       replica_->write(now, write->sequence, std::move(write->command), write->is_put, write->deadline,
                       std::move(write->done));
     else if (auto* read = std::get_if<ReadCall>(&call))
       replica_->read_index(now, read->deadline, std::move(read->done));
-    else
-      std::get<Task>(call)();
   }
   taken_.clear();
   carry_out();
 }
 
 void Host::carry_out() {
+  if (!replica_) return transport_->flush();
   const raft::Instant now = boot_now();
   if (replica_->deadline() <= now) replica_->tick(now);
   replica_->carry_out(now);
@@ -264,7 +289,7 @@ void Host::watch_disk() {
       else
         spdlog::info("disk: {} bytes are free again", free_bytes);
     }
-    replica_->on_disk_low(boot_now(), low);
+    if (replica_) replica_->on_disk_low(boot_now(), low);
   }
   disk_timer_.expires_after(kDiskCheckInterval);
   disk_timer_.async_wait([this](const boost::system::error_code& error) {
@@ -293,26 +318,23 @@ void Host::read_index(raft::Duration timeout, std::function<void(const ReadResul
 void Host::wait_revision(storage::Revision revision, raft::Duration timeout,
                          std::function<void(const ReadResult&)> done) {
   enqueue(Task([this, revision, deadline = boot_now() + timeout, done = std::move(done)]() mutable {
+    if (!replica_) return done({Failure::not_ready});
     replica_->wait_revision(boot_now(), revision, deadline, std::move(done));
   }));
 }
 
 void Host::status(std::function<void(const NodeStatus&)> done) {
   enqueue(Task([this, done = std::move(done)] {
-    NodeStatus status = replica_->status(boot_now());
+    NodeStatus status = replica_ ? replica_->status(boot_now()) : status_without_state();
     status.name = options_.name;
     status.cluster_id = options_.cluster_id;
     done(status);
   }));
 }
 
-std::shared_ptr<const storage::kv::Reader> Host::reader() const {
-  const auto state = state_.get();
-  return {state, &state->reader()};
-}
-
 void Host::transfer_leadership(raft::NodeId target, raft::Duration timeout, std::function<void(bool)> done) {
   enqueue(Task([this, target, deadline = boot_now() + timeout, done = std::move(done)]() mutable {
+    if (!replica_) return done(false);
     replica_->transfer_leadership(boot_now(), target, deadline, std::move(done));
   }));
 }
@@ -322,12 +344,12 @@ void Host::transfer_leadership(raft::NodeId target, raft::Duration timeout, std:
 
 void Host::on_message(raft::NodeId from, PeerMessage message) {
   if (auto* request = std::get_if<SnapshotRequest>(&message))
-    sender_->on_request(from, std::move(*request));
+    sender_->on_request(from, std::move(*request), state_.get());
   else if (auto* manifest = std::get_if<SnapshotManifest>(&message))
     fetcher_->on_manifest(from, std::move(*manifest));
   else if (auto* data = std::get_if<SnapshotData>(&message))
     fetcher_->on_data(from, std::move(*data));
-  else
+  else if (replica_)
     replica_->on_message(boot_now(), from, std::move(message));
 }
 
@@ -336,6 +358,10 @@ void Host::on_messages_done() {
 }
 
 void Host::on_unreachable(raft::NodeId peer) {
+  if (!replica_) {
+    if (peer == source_) fetcher_->hurry();
+    return;
+  }
   replica_->on_unreachable(boot_now(), peer);
   carry_out();
 }
@@ -388,51 +414,6 @@ void Host::on_refused(raft::NodeId peer, const peer::Refusal& refusal) {
     if (const auto done = log.fence(reason); !done) return fatal_(done.error());
     fatal_({storage::ErrorCode::wrong_identity, "this node's disk is fenced: " + reason});
   });
-}
-
-// --- snapshots
-// --------------------------------------------------------------------------------------------------------
-
-void Host::make_image(raft::NodeId peer) {
-  sender_->make_image(state_.get(), [this, peer](raft::Index index, raft::Term term, const std::string& id) {
-    enqueue_task([this, peer, index, term, id] { replica_->on_image(boot_now(), peer, index, term, id); });
-  });
-}
-
-void Host::install(const raft::Output::Install& install) {
-  fetcher_->start(install.from, install.meta, install.snapshot_id,
-                  [this, meta = install.meta](storage::Result<std::string> directory) {
-                    if (!directory) {
-                      spdlog::warn("snapshot: not fetched: {}", directory.error().message);
-                      enqueue_task([this] { replica_->on_install_failed(boot_now()); });
-                      return;
-                    }
-                    applier_->run([this, meta, name = *directory] { put_in_force(meta, name); });
-                  });
-}
-
-// On the applier's thread, so that nothing is applied meanwhile. A crash before the log's synced batch leaves the old
-// state in force, one after it the new; the other directory is removed at the next start.
-void Host::put_in_force(const raft::SnapshotMeta& meta, const std::string& directory) {
-  auto opened = storage::StateMachine::open(options_.data_dir / directory, options_.storage);
-  if (!opened) {
-    spdlog::error("snapshot: what was fetched does not open: {}", opened.error().message);
-    enqueue_task([this] { replica_->on_install_failed(boot_now()); });
-    return;
-  }
-  auto held = std::make_shared<HeldState>(std::move(*opened), options_.data_dir / directory);
-  const bool reset = log_writer_->run_and_wait([&](storage::RaftLog& log) {
-    if (const auto done = log.reset(meta, directory); !done) fatal_(done.error());
-  });
-  if (!reset) return;
-
-  state_.get()->on_durable(nullptr);
-  held->state().on_durable(
-      [this](raft::Index index) { enqueue_task([this, index] { replica_->on_durable_state(boot_now(), index); }); });
-  const storage::Revision revision = held->state().reader().revision();
-  // Requests under way still read the old state; its directory goes when the last of them is done.
-  state_.replace(std::move(held));
-  enqueue_task([this, meta, revision] { replica_->on_installed(boot_now(), meta, revision); });
 }
 
 }  // namespace tenaz::server

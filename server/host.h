@@ -1,5 +1,6 @@
 // The replica in production: its thread, its clock, its peers, its disk threads, and the thread-safe Node that HTTP
-// talks to.
+// talks to. host.cc: its threads, calls and peers; host_state.cc: how the state is sent, replaced, and got back if it
+// was lost.
 //
 // Threads: "replica" runs the io_context (peers' sockets, timers, the replica itself); "log-writer" and "applier" are
 // in executors.h; images are made and fetched on threads of snapshot_transfer.h. HTTP threads only enqueue here.
@@ -89,6 +90,9 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   // After the host has begun to stop nothing is enqueued any more; false then.
   bool enqueue_task(Task task);
   void drain();
+  void refuse(const Call& call);  // the state is missing
+  // Begins to take part in Raft, with the state in force. On the replica's thread, or before there is one.
+  void take_part();
   void carry_out();
   void arm_timer();
   void watch_disk();
@@ -98,6 +102,20 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   void install(const raft::Output::Install& install) override;
   void hurry() override { fetcher_->hurry(); }
   void put_in_force(const raft::SnapshotMeta& meta, const std::string& directory);
+
+  // A state that is missing, see fetch_state(). On the replica's thread but for restore_state(), on the applier's.
+  void fetch_state();
+  void fetch_state_in(raft::Duration pause);
+  raft::NodeId next_source();
+  void restore_state(const std::string& directory);
+  storage::Result<void> try_restore(const std::string& directory);
+  NodeStatus status_without_state() const;
+
+  storage::Result<std::shared_ptr<HeldState>> open_fetched(const std::string& directory) const;
+  // On the applier's thread: once `change` has made it durable, the state in force is `held`. False: this node stops.
+  bool replace_state(std::shared_ptr<HeldState> held,
+                     const std::function<storage::Result<void>(storage::RaftLog&)>& change);
+  void watch_durable(storage::StateMachine& state);
 
   // peer::Handler
   void on_message(raft::NodeId from, PeerMessage message) override;
@@ -116,12 +134,15 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
 
   std::unique_ptr<storage::RaftLog> log_;
   StateHolder state_;
+  std::atomic<bool> state_missing_;  // from open() until take_part()
+  raft::NodeId source_;              // whom it was asked of last
   EventLog events_;
 
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{io_.get_executor()};
   boost::asio::steady_timer timer_{io_};
   boost::asio::steady_timer disk_timer_{io_};
+  boost::asio::steady_timer state_timer_{io_};
   raft::Instant armed_ = raft::Instant::max();
 
   std::mutex calls_mutex_;
@@ -135,7 +156,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<SnapshotSender> sender_;
   std::unique_ptr<SnapshotFetcher> fetcher_;
-  std::unique_ptr<Replica> replica_;
+  std::unique_ptr<Replica> replica_;  // null while the state is missing
   std::thread thread_;
 };
 

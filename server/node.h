@@ -25,6 +25,7 @@ enum class Failure {
   leader_changed,  // unknown whether a write was done
   timeout,         // the deadline passed; `not_applied` says what is known of a write
   stopping,        // this node shuts down
+  not_ready,       // this node's state is missing, and not yet fetched; nothing happened
 };
 
 struct WriteResult {
@@ -56,6 +57,7 @@ struct NodeStatus {
   bool disk_low = false;
   bool quorum_reachable = false;  // a majority answers (leader), or a leader is heard (others)
   bool stopping = false;
+  bool state_missing = false;  // it is being fetched from another node; until then this node takes no part
 };
 
 class Node {

@@ -16,6 +16,7 @@ enum class ErrorCode {
   locked,           // another process uses the directory
   compacted,        // the revision is no longer held
   future_revision,  // the revision does not exist yet
+  not_ready,        // the state is not here yet
   invalid,          // the request makes no sense
 };
 

@@ -20,8 +20,9 @@ struct Check {
 std::array<Check, 5> checks_of(const NodeStatus& status) {
   return {Check{"leader", static_cast<bool>(status.raft.leader), "no leader is known"},
           Check{"quorum", status.quorum_reachable, "no majority is within reach"},
-          Check{"applied", status.raft.commit.past(status.raft.applied) <= kReadyLagEntries,
-                "the state lags behind what is committed"},
+          Check{"applied", !status.state_missing && status.raft.commit.past(status.raft.applied) <= kReadyLagEntries,
+                status.state_missing ? "the state is missing; it is fetched from another node"
+                                     : "the state lags behind what is committed"},
           Check{"disk", !status.disk_low, "too little disk space for further puts"},
           Check{"running", !status.stopping, "this node is shutting down"}};
 }

@@ -114,6 +114,8 @@ Problem problem_of(Failure failure) {
       return {.code = Code::timeout, .detail = "not done before the deadline"};
     case Failure::stopping:
       return {.code = Code::stopping, .detail = "this node is shutting down"};
+    case Failure::not_ready:
+      return {.code = Code::not_ready, .detail = "this node's state is missing; it is fetched from another node"};
   }
   return {.detail = "unexpected failure"};
 }
@@ -130,6 +132,8 @@ Problem problem_of(const storage::Error& error) {
       return {.code = Code::compacted, .detail = error.message};
     case storage::ErrorCode::future_revision:
       return {.code = Code::future_revision, .detail = error.message};
+    case storage::ErrorCode::not_ready:
+      return {.code = Code::not_ready, .detail = error.message};
     default:
       return {.code = Code::internal, .detail = error.message};
   }

@@ -273,7 +273,8 @@ std::uint64_t Database::delayed_rate() const {
 
 Error Database::error(const rocksdb::Status& status, std::string_view doing) const {
   return rocks::error(status, std::string(doing) + " in " + directory_.string(),
-                      "Stop the node, remove this directory and start again: the node fetches its state from a peer.");
+                      "Stop the node, move this directory out of the data directory and start again: the node gets its "
+                      "state from its log and from another node.");
 }
 
 Error Database::damaged(std::string_view what) const {

@@ -59,6 +59,8 @@ void truncate(const fs::path& file, std::size_t bytes) {
 
 class Damage : public ::testing::Test {
  protected:
+  explicit Damage(const Settings& settings = kSmallBuffers) : cluster_(3, settings) {}
+
   void SetUp() override {
     cluster_.start_all();
     const int leader = cluster_.wait_leader();
@@ -70,10 +72,13 @@ class Damage : public ::testing::Test {
       ASSERT_TRUE(eventually([&] { return cluster_.put(leader, "big/" + std::to_string(i), value); }));
     }
     ASSERT_TRUE(ledger_->wait_progress(300));
+    prepare(leader);
     ledger_->stop();
     ASSERT_TRUE(cluster_.wait_caught_up(victim_, cluster_.wait_leader()));
     cluster_.kill_all();
   }
+  // Before all are killed.
+  virtual void prepare(int /*leader*/) {}
 
   fs::path raft() const { return cluster_.data_dir(victim_) / "raft"; }
   fs::path state() const { return state_directory(cluster_.data_dir(victim_)); }
@@ -129,7 +134,7 @@ class Damage : public ::testing::Test {
   }
 
  protected:
-  Cluster cluster_{3, kSmallBuffers};
+  Cluster cluster_;
   int victim_ = 0;
   std::optional<Ledger> ledger_;
 };
@@ -210,6 +215,120 @@ TEST_F(Damage, StateManifestCutShort) {
 TEST_F(Damage, StateDirectoryGone) {
   fs::remove_all(state());
   expect_safe(false);
+}
+
+// The log no longer reaches back to the first entry: what is lost of the state must come from another node, and the
+// node must neither forget what it acknowledged nor be lost itself.
+class StateDamage : public Damage {
+ protected:
+  StateDamage() : Damage(with_a_short_log()) {}
+
+  static Settings with_a_short_log() {
+    Settings settings = kSmallBuffers;
+    settings["storage.log_retain_bytes"] = "\"64KiB\"";
+    settings["raft.cache_bytes"] = "\"64KiB\"";
+    return settings;
+  }
+
+  void prepare(int leader) override {
+    const std::string value(32 << 10, 'y');
+    int n = 0;
+    ASSERT_TRUE(eventually([&] {
+      EXPECT_TRUE(cluster_.put(leader, "more/" + std::to_string(n++ % 50), value));
+      return cluster_.number(victim_, "first_index") > 1;
+    }));
+  }
+
+  // The node took part again by an image, and has all that was ever acknowledged.
+  void expect_restored() {
+    expect_safe(false);
+    EXPECT_TRUE(cluster_.running(victim_)) << cluster_.log(victim_);
+    EXPECT_TRUE(cluster_.logged(victim_, "the state is no longer missing")) << cluster_.log(victim_);
+  }
+
+  std::string code(int id, const std::string& method, const std::string& target) {
+    const auto answer = cluster_.request(id, method, target, method == "PUT" ? "x" : "");
+    return answer ? std::to_string(answer->status) + " " + answer->code() + " " + answer->outcome() : "no answer";
+  }
+};
+
+TEST_F(StateDamage, DirectoryGone) {
+  fs::remove_all(state());
+  expect_restored();
+}
+
+TEST_F(StateDamage, TableWithFlippedBytesAndTheOperatorDoesAsTold) {
+  for (const fs::path& table : files(state(), is_table)) {
+    flip_bytes(table, fs::file_size(table) / 2, 64);
+    flip_bytes(table, fs::file_size(table) - 16);
+  }
+  cluster_.start(victim_);
+  const auto exit = cluster_.wait_exit(victim_);
+  ASSERT_TRUE(exit) << cluster_.log(victim_);
+  EXPECT_EQ(exit->signal, 0);
+  EXPECT_TRUE(cluster_.logged(victim_, "move this directory out of the data directory and start again"))
+      << cluster_.log(victim_);
+  fs::rename(state(), cluster_.directory() / "moved-away");
+  expect_restored();
+}
+
+TEST_F(StateDamage, UntilTheStateIsThereNothingIsAnswered) {
+  fs::remove_all(state());
+  cluster_.start(victim_);
+  ASSERT_TRUE(eventually([&] { return cluster_.logged(victim_, "part of the state is missing"); }));
+  ASSERT_TRUE(eventually([&] { return cluster_.status(victim_).has_value(); }));
+  EXPECT_EQ(code(victim_, "GET", "/readyz"), "503 not_ready ");
+  EXPECT_EQ(code(victim_, "GET", "/v1/kv/big/1"), "503 not_ready ");
+  EXPECT_EQ(code(victim_, "GET", "/v1/kv/big/1?consistency=local"), "503 not_ready ");
+  EXPECT_EQ(code(victim_, "GET", "/v1/kv?prefix=big&consistency=local"), "503 not_ready ");
+  EXPECT_EQ(code(victim_, "GET", "/v1/kv/big/1?consistency=local&min_revision=1"), "503 not_ready ");
+  EXPECT_EQ(code(victim_, "PUT", "/v1/kv/big/1"), "503 not_ready not_applied");
+  EXPECT_EQ(cluster_.number(victim_, "applied_index"), 0u);
+  EXPECT_EQ(cluster_.number(victim_, "leader_id"), 0u);
+  cluster_.terminate(victim_);
+  const auto exit = cluster_.wait_exit(victim_);
+  ASSERT_TRUE(exit) << cluster_.log(victim_);
+  EXPECT_EQ(*exit, (Exit{0, 0}));
+  expect_restored();
+}
+
+// No leader can be elected without the node itself: it gets its state from a node that does not lead.
+TEST_F(StateDamage, OneOtherNodeIsEnough) {
+  const int other = victim_ % 3 + 1;
+  cluster_.start_all();
+  ASSERT_TRUE(cluster_.wait_caught_up(other, cluster_.wait_leader()));
+  cluster_.terminate(other);  // what it has applied is durable then
+  ASSERT_TRUE(cluster_.wait_exit(other));
+  cluster_.kill_all();
+  fs::remove_all(state());
+  cluster_.start(victim_);
+  cluster_.start(other);
+  ASSERT_NE(cluster_.wait_leader(), 0);
+  ASSERT_TRUE(cluster_.wait_ready(victim_));
+  ledger_->check(victim_);
+  ledger_->check(other);
+  cluster_.kill_all();
+  expect_safe(false);
+}
+
+TEST_F(StateDamage, AKillMeanwhileLeavesItMissingOrRestored) {
+  fs::remove_all(state());
+  for (const int id : cluster_.ids()) {
+    if (id != victim_) cluster_.start(id);
+  }
+  for (const char* moment :
+       {"the state is missing: fetching", "snapshot: fetching", "is here, in", "no longer missing"}) {
+    const std::size_t before = cluster_.log(victim_).size();
+    cluster_.start(victim_);
+    ASSERT_TRUE(eventually([&] {
+      return cluster_.log(victim_).find(moment, before) != std::string::npos ||
+             cluster_.log(victim_).find("leads term", before) != std::string::npos;
+    })) << cluster_.log(victim_);
+    cluster_.kill(victim_);
+  }
+  cluster_.kill_all();
+  expect_safe(false);
+  EXPECT_TRUE(cluster_.running(victim_));
 }
 
 }  // namespace

@@ -54,6 +54,14 @@ TEST_F(Health, LeadershipRefused) {
   EXPECT_EQ(reply.member("leader_id"), "1");
 }
 
+TEST_F(Health, NotReadyWithoutAState) {
+  node_->change_status([](NodeStatus& status) { status.state_missing = true; });
+  const Reply reply = call("GET", "/readyz");
+  EXPECT_EQ(reply.status, 503u);
+  EXPECT_EQ(reply.problem(), "not_ready");
+  EXPECT_EQ(reply.member("detail"), "applied: the state is missing; it is fetched from another node");
+}
+
 TEST_F(Health, LivezAndReadyz) {
   EXPECT_EQ(call("GET", "/livez").body, "alive\n");
   EXPECT_EQ(call("GET", "/readyz").body, "ready\n");
