@@ -98,7 +98,9 @@ storage::Result<void> Host::start() {
     });
   };
   sender_ = std::make_unique<SnapshotSender>(options_.data_dir, send);
-  fetcher_ = std::make_unique<SnapshotFetcher>(options_.data_dir, send);
+  SnapshotFetcher::Options fetching;
+  fetching.reserve_bytes = options_.storage.reserve_bytes;
+  fetcher_ = std::make_unique<SnapshotFetcher>(options_.data_dir, send, fetching);
 
   watch_durable(*state_.get());
   if (state_missing_) {

@@ -102,6 +102,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   void install(const raft::Output::Install& install) override;
   void hurry() override { fetcher_->hurry(); }
   void put_in_force(const raft::SnapshotMeta& meta, const std::string& directory);
+  void install_failed(const storage::Error& error);  // any thread
 
   // A state that is missing, see fetch_state(). On the replica's thread but for restore_state(), on the applier's.
   void fetch_state();
@@ -111,7 +112,8 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   storage::Result<void> try_restore(const std::string& directory);
   NodeStatus status_without_state() const;
 
-  storage::Result<std::shared_ptr<HeldState>> open_fetched(const std::string& directory) const;
+  storage::Result<std::shared_ptr<HeldState>> open_fetched(
+      const std::string& directory, const std::function<bool(const storage::StateMachine&)>& fits) const;
   // On the applier's thread: once `change` has made it durable, the state in force is `held`. False: this node stops.
   bool replace_state(std::shared_ptr<HeldState> held,
                      const std::function<storage::Result<void>(storage::RaftLog&)>& change);

@@ -11,6 +11,8 @@ namespace {
 // Between attempts to get a missing state: nobody is connected yet, and whoever was asked could not help.
 constexpr auto kConnectPause = std::chrono::milliseconds(100);
 constexpr auto kRetryPause = std::chrono::seconds(2);
+// Before a follower without room for an image is offered one again.
+constexpr auto kRoomPause = std::chrono::seconds(10);
 
 // What clients read while the state is missing.
 class NoState final : public storage::kv::Reader {
@@ -53,19 +55,30 @@ void Host::make_image(raft::NodeId peer) {
 void Host::install(const raft::Output::Install& install) {
   fetcher_->start(install.from, install.meta, install.snapshot_id,
                   [this, meta = install.meta](storage::Result<std::string> directory) {
-                    if (!directory) {
-                      spdlog::warn("snapshot: not fetched: {}", directory.error().message);
-                      enqueue_task([this] { replica_->on_install_failed(boot_now()); });
-                      return;
-                    }
+                    if (!directory) return install_failed(directory.error());
                     applier_->run([this, meta, name = *directory] { put_in_force(meta, name); });
                   });
 }
 
-storage::Result<std::shared_ptr<HeldState>> Host::open_fetched(const std::string& directory) const {
-  auto opened = storage::StateMachine::open(options_.data_dir / directory, options_.storage);
+storage::Result<std::shared_ptr<HeldState>> Host::open_fetched(
+    const std::string& directory, const std::function<bool(const storage::StateMachine&)>& fits) const {
+  auto opened = storage::open_received(options_.data_dir, directory, options_.storage, fits);
   if (!opened) return opened.error();
   return std::make_shared<HeldState>(std::move(*opened), options_.data_dir / directory);
+}
+
+// It is offered again at once. Without room for it that would only keep both sides busy.
+void Host::install_failed(const storage::Error& error) {
+  spdlog::warn("snapshot: not installed: {}", error.message);
+  const raft::Duration pause = error.code == storage::ErrorCode::no_space ? kRoomPause : raft::Duration();
+  enqueue_task([this, pause] {
+    state_timer_.expires_after(pause);
+    state_timer_.async_wait([this](const boost::system::error_code& cancelled) {
+      if (cancelled) return;
+      replica_->on_install_failed(boot_now());
+      carry_out();
+    });
+  });
 }
 
 // Nothing is applied meanwhile. A crash before the log's synced batch leaves the old state in force, one after it the
@@ -84,12 +97,10 @@ bool Host::replace_state(std::shared_ptr<HeldState> held,
 }
 
 void Host::put_in_force(const raft::SnapshotMeta& meta, const std::string& directory) {
-  auto held = open_fetched(directory);
-  if (!held) {
-    spdlog::error("snapshot: what was fetched does not open: {}", held.error().message);
-    enqueue_task([this] { replica_->on_install_failed(boot_now()); });
-    return;
-  }
+  auto held = open_fetched(directory, [&](const storage::StateMachine& state) {
+    return state.applied_index() == meta.index && state.applied_term() == meta.term;
+  });
+  if (!held) return install_failed(held.error());
   const storage::Revision revision = (*held)->state().reader().revision();
   if (!replace_state(std::move(*held), [&](storage::RaftLog& log) { return log.reset(meta, directory); })) return;
   enqueue_task([this, meta, revision] { replica_->on_installed(boot_now(), meta, revision); });
@@ -145,13 +156,16 @@ void Host::restore_state(const std::string& directory) {
 }
 
 storage::Result<void> Host::try_restore(const std::string& directory) {
-  auto held = open_fetched(directory);
+  auto held = open_fetched(directory, [&](const storage::StateMachine& state) {
+    return state.applied_index() >= log_->first_index().previous();
+  });
   if (!held) return held.error();
   const storage::StateMachine& state = (*held)->state();
   auto configuration = state.configuration();
-  if (!configuration) return configuration.error();
-  if (state.applied_index() < log_->first_index().previous())
-    return storage::Error{storage::ErrorCode::corruption, "it stands before the log's beginning too"};
+  if (!configuration) {
+    (*held)->retire();
+    return configuration.error();
+  }
   // Where no configuration entry was ever applied, the one at the log's beginning is the founding one.
   if (!*configuration) *configuration = {log_->configuration_index(), log_->configuration()};
   const raft::SnapshotMeta meta{state.applied_index(), state.applied_term(), (*configuration)->second,

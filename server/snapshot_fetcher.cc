@@ -113,7 +113,7 @@ void SnapshotFetcher::handle(From<SnapshotManifest>& event) {
                 (any ? "was asked for" : "announced"));
   job_->id = manifest.manifest.id;
   job_->index = manifest.manifest.index;
-  auto receiver = storage::Receiver::begin(data_dir_, manifest.manifest);
+  auto receiver = storage::Receiver::begin(data_dir_, manifest.manifest, options_.reserve_bytes);
   if (!receiver) return fail(receiver.error());
   receiver_ = std::move(*receiver);
   files_ = std::move(manifest.manifest.files);

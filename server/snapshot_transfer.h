@@ -99,6 +99,7 @@ class SnapshotFetcher {
     std::chrono::nanoseconds retry = std::chrono::seconds(1);            // without progress: ask again
     std::chrono::nanoseconds give_up = std::chrono::seconds(60);         // without progress: failed
     std::chrono::nanoseconds give_up_hurried = std::chrono::seconds(2);  // the same after hurry()
+    std::uint64_t reserve_bytes = 0;                                     // an image must leave so much of the disk free
   };
   // The name of the new state directory, below the data directory, or why there is none. On the fetcher's thread.
   using Done = std::function<void(storage::Result<std::string>)>;

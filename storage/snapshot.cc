@@ -1,6 +1,7 @@
 #include "storage/snapshot.h"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,6 +66,24 @@ Result<void> remove_tree(const fs::path& path) {
   return {};
 }
 
+// Sizes come from another node: their sum may exceed any number.
+Result<void> check_room(const fs::path& directory, const ImageManifest& manifest, std::uint64_t reserve_bytes) {
+  struct statvfs disk {};
+  if (::statvfs(directory.c_str(), &disk) != 0) return rocks::system_error("cannot look at", directory, errno);
+  const std::uint64_t free_bytes = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+  std::uint64_t left = free_bytes;
+  bool fits = reserve_bytes <= left;
+  if (fits) left -= reserve_bytes;
+  for (const auto& file : manifest.files) {
+    fits = fits && file.bytes <= left;
+    if (fits) left -= file.bytes;
+  }
+  if (fits) return {};
+  return Error{ErrorCode::no_space, "image " + manifest.id + " does not fit: " + std::to_string(free_bytes) +
+                                        " bytes are free in " + directory.string() + ", of which " +
+                                        std::to_string(reserve_bytes) + " must stay free. Make room for it"};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Image>> Image::create(StateMachine& state, const fs::path& data_dir, const std::string& id,
@@ -118,6 +137,8 @@ class Receiver::Impl {
   Impl(fs::path data_dir, ImageManifest manifest) : data_dir(std::move(data_dir)), manifest(std::move(manifest)) {}
   ~Impl() {
     if (fd >= 0) ::close(fd);
+    std::error_code ignored;  // what is left behind goes at the next begin()
+    if (!finished) fs::remove_all(incoming(), ignored);
   }
 
   fs::path incoming() const { return data_dir / "incoming"; }
@@ -133,6 +154,7 @@ class Receiver::Impl {
   std::uint64_t offset = 0;
   std::uint32_t crc = 0;
   int fd = -1;
+  bool finished = false;
 };
 
 Result<void> Receiver::Impl::begin_file() {
@@ -171,7 +193,8 @@ Result<void> Receiver::Impl::finish_file() {
   return begin_file();
 }
 
-Result<std::unique_ptr<Receiver>> Receiver::begin(const fs::path& data_dir, const ImageManifest& manifest) {
+Result<std::unique_ptr<Receiver>> Receiver::begin(const fs::path& data_dir, const ImageManifest& manifest,
+                                                  std::uint64_t reserve_bytes) {
   std::set<std::string> names;
   for (const auto& file : manifest.files) {
     if (!safe_name(file.name) || !names.insert(file.name).second) {
@@ -181,6 +204,7 @@ Result<std::unique_ptr<Receiver>> Receiver::begin(const fs::path& data_dir, cons
   if (manifest.files.empty()) return Error{ErrorCode::invalid, "image " + manifest.id + " has no files"};
   auto impl = std::make_shared<Impl>(data_dir, manifest);
   if (auto removed = remove_tree(impl->incoming()); !removed) return removed.error();
+  if (auto room = check_room(data_dir, manifest, reserve_bytes); !room) return room.error();
   if (auto made = make_directory(impl->incoming()); !made) return made.error();
   if (auto begun = impl->begin_file(); !begun) return begun.error();
   return std::unique_ptr<Receiver>(new Receiver(std::move(impl)));
@@ -215,8 +239,26 @@ Result<std::string> Receiver::finish() {
   if (fs::rename(impl_->incoming(), impl_->data_dir / name, code); code) {
     return rocks::system_error("cannot rename", impl_->incoming(), code.value());
   }
+  impl_->finished = true;
   if (auto synced = rocks::sync_directory(impl_->data_dir); !synced) return synced.error();
   return name;
+}
+
+Result<std::unique_ptr<StateMachine>> open_received(const fs::path& data_dir, const std::string& name,
+                                                    const Options& options,
+                                                    const std::function<bool(const StateMachine&)>& fits) {
+  auto opened = StateMachine::open(data_dir / name, options);
+  if (opened && fits(**opened)) return opened;
+  Error error{ErrorCode::corruption, ""};
+  if (opened)
+    error.message = (data_dir / name).string() + " holds the state at index " +
+                    std::to_string((*opened)->applied_index().value) + " of term " +
+                    std::to_string((*opened)->applied_term().value) + ", which is not the one that was asked for";
+  else
+    error = opened.error();
+  if (opened) opened->reset();
+  if (auto removed = remove_tree(data_dir / name); !removed) return removed.error();
+  return error;
 }
 
 Result<void> remove_leftovers(const fs::path& data_dir, const std::string& in_force) {

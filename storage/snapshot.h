@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -53,11 +54,13 @@ class Image {
   ImageManifest manifest_;
 };
 
-// The receiver's side: collects a manifest's files in incoming/, in order.
+// The receiver's side: collects a manifest's files in incoming/, in order. What is not finished goes with the object.
 class Receiver {
  public:
-  // Begins anew: what an earlier attempt left in incoming/ is removed.
-  static Result<std::unique_ptr<Receiver>> begin(const std::filesystem::path& data_dir, const ImageManifest& manifest);
+  // Begins anew: what an earlier attempt left in incoming/ is removed. no_space: the image would leave less than
+  // `reserve_bytes` free. Better refused than to run into the end of the disk, which the log needs too.
+  static Result<std::unique_ptr<Receiver>> begin(const std::filesystem::path& data_dir, const ImageManifest& manifest,
+                                                 std::uint64_t reserve_bytes = 0);
 
   // What is missing next; nothing when all is there.
   struct Want {
@@ -77,6 +80,12 @@ class Receiver {
   explicit Receiver(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<Impl> impl_;
 };
+
+// Opens a state directory that Receiver::finish() has made. One that does not open, or is not what was wanted
+// (`fits`), is removed.
+Result<std::unique_ptr<StateMachine>> open_received(const std::filesystem::path& data_dir, const std::string& name,
+                                                    const Options& options,
+                                                    const std::function<bool(const StateMachine&)>& fits);
 
 // Removes state directories other than `in_force`, images/ and incoming/: what a crash may have left. At start.
 Result<void> remove_leftovers(const std::filesystem::path& data_dir, const std::string& in_force);

@@ -77,12 +77,13 @@ struct SnapshotTransfer : testing::Test {
   void make_sender(const SnapshotSender::Options& options) {
     sender = std::make_unique<SnapshotSender>(source.path(), through(a), options);
   }
-  void make_fetcher(std::chrono::nanoseconds give_up) {
+  void make_fetcher(std::chrono::nanoseconds give_up, std::uint64_t reserve_bytes = 0) {
     SnapshotFetcher::Options options;
     options.piece_bytes = kPiece;
     options.window = kWindow;
     options.retry = std::chrono::milliseconds(50);
     options.give_up = give_up;
+    options.reserve_bytes = reserve_bytes;
     fetcher = std::make_unique<SnapshotFetcher>(target.path(), through(b), options);
   }
 
@@ -214,11 +215,19 @@ TEST_F(SnapshotTransfer, AnImageThatIsDamagedEachTimeFails) {
   };
   start(make_image());
   EXPECT_THAT(outcome(), testing::HasSubstr("does not match its checksum"));
+  EXPECT_TRUE(fs::is_empty(target.path()));
 }
 
 TEST_F(SnapshotTransfer, AnUnknownImageFailsAtOnce) {
   start({raft::Index{5}, raft::Term{1}, "no-such-image"});
   EXPECT_EQ(outcome(), "the sender no longer has image no-such-image");
+}
+
+TEST_F(SnapshotTransfer, AnImageWithoutRoomForItFails) {
+  make_fetcher(std::chrono::seconds(30), fs::space(target.path()).available);
+  start(make_image());
+  EXPECT_THAT(outcome(), testing::HasSubstr("does not fit"));
+  EXPECT_TRUE(fs::is_empty(target.path()));
 }
 
 TEST_F(SnapshotTransfer, AnyImageThatStandsFarEnoughIsServed) {

@@ -113,7 +113,7 @@ TEST_F(SnapshotTest, AnInterruptedTransferLeavesNothingInForce) {
     auto to = must(Receiver::begin(receiver(), image->manifest()));
     transfer(*image, *to, 5000, 7);
   }
-  EXPECT_TRUE(fs::exists(receiver() / "incoming"));
+  EXPECT_FALSE(fs::exists(receiver() / "incoming"));
   auto again = must(Receiver::begin(receiver(), image->manifest()));
   EXPECT_EQ(again->want()->offset, 0U);
   transfer(*image, *again, 1 << 20);
@@ -131,6 +131,38 @@ TEST_F(SnapshotTest, AnInterruptedTransferLeavesNothingInForce) {
   for (const auto& file : fs::directory_iterator(receiver())) left.push_back(file.path().filename().string());
   std::sort(left.begin(), left.end());
   EXPECT_EQ(left, (std::vector<std::string>{"raft", name}));
+}
+
+TEST_F(SnapshotTest, AnImageThatDoesNotFitIsRefusedBeforeItBegins) {
+  const auto image = must(Image::create(*state_, sender(), "n1-1"));
+  const auto free = fs::space(receiver()).available;
+  const auto refused = Receiver::begin(receiver(), image->manifest(), free);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::no_space) << refused.error().message;
+  ImageManifest endless = image->manifest();
+  for (auto& file : endless.files) file.bytes = UINT64_MAX / 2 + 1;
+  EXPECT_EQ(Receiver::begin(receiver(), endless).error().code, ErrorCode::no_space);
+  EXPECT_FALSE(fs::exists(receiver() / "incoming"));
+  must(Receiver::begin(receiver(), image->manifest(), 1 << 20));
+}
+
+TEST_F(SnapshotTest, WhatDoesNotOpenOrFitIsRemoved) {
+  const auto image = must(Image::create(*state_, sender(), "n1-1"));
+  const auto receive = [&] {
+    auto to = must(Receiver::begin(receiver(), image->manifest()));
+    transfer(*image, *to, 1 << 20);
+    return must(to->finish());
+  };
+  const auto any = [](const StateMachine&) { return true; };
+  std::string name = receive();
+  EXPECT_EQ(must(open_received(receiver(), name, small_options(), any))->applied_index(), raft::Index(500));
+  EXPECT_TRUE(fs::exists(receiver() / name));
+  EXPECT_FALSE(open_received(receiver(), name, small_options(), [](const StateMachine&) { return false; }));
+  EXPECT_FALSE(fs::exists(receiver() / name));
+  name = receive();
+  write_file(receiver() / name / "CURRENT", "nonsense");
+  EXPECT_FALSE(open_received(receiver(), name, small_options(), any));
+  EXPECT_FALSE(fs::exists(receiver() / name));
 }
 
 TEST_F(SnapshotTest, ManifestsFromOutsideAreNotTrusted) {
