@@ -9,9 +9,6 @@
 namespace tenaz::server {
 namespace {
 
-// A leader change while the image is made is rare; several in a row do not happen.
-constexpr int kAttempts = 5;
-
 std::string fresh_prefix() {
   std::random_device device;
   return std::to_string(device()) + "-" + std::to_string(device()) + "-";
@@ -90,36 +87,29 @@ void SnapshotSender::make(const Make& make) {
   for (Held& held : images_) {
     if (held.image->manifest().index == make.state->applied_index()) {
       held.used = Clock::now();
-      return make.made(held.image->manifest().index, held.term, held.image->manifest().id);
+      return make.made(held.image->manifest().index, held.image->term(), held.image->manifest().id);
     }
   }
   const Held* held = create(*make.state);
   if (stop_.stop_requested()) return;
   if (held == nullptr) return make.made({}, {}, {});
-  make.made(held->image->manifest().index, held->term, held->image->manifest().id);
+  make.made(held->image->manifest().index, held->image->term(), held->image->manifest().id);
 }
 
 SnapshotSender::Held* SnapshotSender::create(storage::StateMachine& state) {
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    // Terms only rise along the log: if the state stands in the same term before and after, the image does too.
-    const raft::Term before = state.applied_term();
-    auto image = storage::Image::create(state, data_dir_, id_prefix_ + std::to_string(++last_id_), stop_.get_token());
-    if (stop_.stop_requested()) return nullptr;
-    if (!image) {
-      spdlog::error("snapshot: no image could be made: {}", image.error().message);
-      return nullptr;
-    }
-    if (state.applied_term() != before) continue;
-    const storage::ImageManifest& manifest = (*image)->manifest();
-    std::uint64_t bytes = 0;
-    for (const storage::ImageFile& file : manifest.files) bytes += file.bytes;
-    spdlog::info("snapshot: made image {} at index {}, {} files, {} bytes", manifest.id, manifest.index.value,
-                 manifest.files.size(), bytes);
-    images_.push_back({std::move(*image), before, Clock::now()});
-    return &images_.back();
+  auto image = storage::Image::create(state, data_dir_, id_prefix_ + std::to_string(++last_id_), stop_.get_token());
+  if (stop_.stop_requested()) return nullptr;
+  if (!image) {
+    spdlog::error("snapshot: no image could be made: {}", image.error().message);
+    return nullptr;
   }
-  spdlog::error("snapshot: no image could be made: the leader changed again and again");
-  return nullptr;
+  const storage::ImageManifest& manifest = (*image)->manifest();
+  std::uint64_t bytes = 0;
+  for (const storage::ImageFile& file : manifest.files) bytes += file.bytes;
+  spdlog::info("snapshot: made image {} at index {}, {} files, {} bytes", manifest.id, manifest.index.value,
+               manifest.files.size(), bytes);
+  images_.push_back({std::move(*image), Clock::now()});
+  return &images_.back();
 }
 
 SnapshotSender::Held* SnapshotSender::find(const std::string& id) {

@@ -63,7 +63,6 @@ class SnapshotSender {
   };
   struct Held {
     std::shared_ptr<storage::Image> image;
-    raft::Term term;
     Clock::time_point used;
   };
 

@@ -96,10 +96,11 @@ Result<std::shared_ptr<Image>> Image::create(StateMachine& state, const fs::path
   if (fs::exists(directory, code))
     return Error{ErrorCode::invalid, "the image " + directory.string() + " exists already"};
   image->directory_ = directory;
-  const auto index = state.checkpoint(directory);
-  if (!index) return index.error();
+  const auto position = state.checkpoint(directory);
+  if (!position) return position.error();
   image->manifest_.id = id;
-  image->manifest_.index = *index;
+  image->manifest_.index = position->index;
+  image->term_ = position->term;
   std::vector<fs::path> paths;
   for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code))
     paths.push_back(it->path());

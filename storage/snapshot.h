@@ -45,6 +45,7 @@ class Image {
   ~Image();  // removes the directory
 
   const ImageManifest& manifest() const { return manifest_; }
+  raft::Term term() const { return term_; }  // of the entry at manifest().index
   // Up to `bytes` bytes of a file from `offset`.
   Result<std::string> read(const std::string& name, std::uint64_t offset, std::size_t bytes) const;
 
@@ -52,6 +53,7 @@ class Image {
   Image() = default;
   std::filesystem::path directory_;
   ImageManifest manifest_;
+  raft::Term term_;
 };
 
 // The receiver's side: collects a manifest's files in incoming/, in order. What is not finished goes with the object.

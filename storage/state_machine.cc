@@ -205,7 +205,7 @@ Result<std::string> StateMachine::digest() const {
   return kv::digest(impl_->reader);
 }
 
-Result<raft::Index> StateMachine::checkpoint(const std::filesystem::path& path) {
+Result<Position> StateMachine::checkpoint(const std::filesystem::path& path) {
   auto& database = *impl_->shared.database;
   if (auto flushed = database.flush(true); !flushed) return flushed.error();
   rocksdb::Checkpoint* made = nullptr;
@@ -213,8 +213,11 @@ Result<raft::Index> StateMachine::checkpoint(const std::filesystem::path& path) 
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   if (status.ok()) status = checkpoint->CreateCheckpoint(path.string());
   if (!status.ok()) return database.error(status, "cannot make an image of the state");
-  // Creating it flushed once more, perhaps with entries that were applied meanwhile: only the image knows its index.
-  return kv::applied_index_of(path);
+  // Creating it flushed once more, perhaps with entries that were applied meanwhile: only the image knows where it
+  // stands.
+  const auto applied = kv::applied_of(path);
+  if (!applied) return applied.error();
+  return Position{applied->index, applied->term};
 }
 
 std::vector<StateMachine::Figure> StateMachine::figures() const {

@@ -59,6 +59,12 @@ struct ApplyOutcome {
   std::vector<Reply> replies;  // in log order, only of commands with origin.node == the `self` given to apply
 };
 
+// The last entry that a state holds.
+struct Position {
+  raft::Index index;
+  raft::Term term;
+};
+
 class StateMachine {
  public:
   // Errors: corruption, newer_format, io, no_space. A directory that is not there begins empty, at index 0.
@@ -89,9 +95,9 @@ class StateMachine {
   // everything: for tests and tools.
   Result<std::string> digest() const;
 
-  // An instant image of the state, flushed, in the new directory `path` on the same file system (hard links); the index
-  // it stands at. For snapshots: see snapshot.h. Any thread but never two at once.
-  Result<raft::Index> checkpoint(const std::filesystem::path& path);
+  // An instant image of the state, flushed, in the new directory `path` on the same file system (hard links); where it
+  // stands. For snapshots: see snapshot.h. Any thread but never two at once.
+  Result<Position> checkpoint(const std::filesystem::path& path);
 
   // Figures for metrics: name -> value, named as in tenaz_storage_<name>.
   struct Figure {

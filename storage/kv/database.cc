@@ -281,7 +281,7 @@ Error Database::damaged(std::string_view what) const {
   return error(rocksdb::Status::Corruption(rocks::slice(what)), "the state is damaged");
 }
 
-Result<raft::Index> applied_index_of(const std::filesystem::path& directory) {
+Result<Applied> applied_of(const std::filesystem::path& directory) {
   rocksdb::Options options;
   options.info_log = std::make_shared<NoLog>();
   rocksdb::DB* opened = nullptr;
@@ -290,9 +290,9 @@ Result<raft::Index> applied_index_of(const std::filesystem::path& directory) {
   std::string value;
   if (status.ok()) status = db->Get(rocksdb::ReadOptions(), rocks::slice(kAppliedKey), &value);
   const auto applied = status.ok() ? decode_applied(value) : std::nullopt;
-  if (status.IsNotFound()) return raft::Index();
+  if (status.IsNotFound()) return Applied();
   if (!applied) return rocks::error(status, "cannot read the image in " + directory.string(), "Make it anew.");
-  return applied->index;
+  return *applied;
 }
 
 }  // namespace tenaz::storage::kv

@@ -83,7 +83,7 @@ class Database {
   std::function<void(raft::Index)> callback_;
 };
 
-// At which applied index a directory stands that is not open: an image.
-Result<raft::Index> applied_index_of(const std::filesystem::path& directory);
+// Where a directory stands that is not open: an image.
+Result<Applied> applied_of(const std::filesystem::path& directory);
 
 }  // namespace tenaz::storage::kv

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "tests/unit/storage/support.h"
 
 namespace tenaz::storage {
@@ -41,6 +44,7 @@ TEST_F(SnapshotTest, CarriesTheWholeState) {
   const auto image = must(Image::create(*state_, sender(), "n1-1"));
   EXPECT_EQ(image->manifest().index, raft::Index(500));
   EXPECT_EQ(image->manifest().id, "n1-1");
+  EXPECT_EQ(image->term(), raft::Term(3));
   apply(put("later", "than the image"));
 
   auto to = must(Receiver::begin(receiver(), image->manifest()));
@@ -58,6 +62,24 @@ TEST_F(SnapshotTest, CarriesTheWholeState) {
   const auto next = entry(501, {put("later", "than the image")}, 3);
   must(copy->apply({&next, 1}, kSelf));
   EXPECT_EQ(must(copy->digest()), must(state_->digest()));
+}
+
+// Terms change while images are made: each says the term of its own last entry, whatever the state has come to since.
+TEST_F(SnapshotTest, AnImageKnowsTheTermOfItsLastEntry) {
+  std::atomic<bool> done{false};
+  std::thread applier([&] {
+    for (std::uint64_t index = 501; !done; ++index) {
+      const auto e = entry(index, {put("key", "value")}, index);
+      must(state_->apply({&e, 1}, kSelf));
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    const auto image = must(Image::create(*state_, sender(), "n1-" + std::to_string(i)));
+    const auto index = image->manifest().index.value;
+    EXPECT_EQ(image->term(), raft::Term(index > 500 ? index : 3));
+  }
+  done = true;
+  applier.join();
 }
 
 TEST_F(SnapshotTest, AnImageGoesAwayWithItsObject) {
