@@ -44,6 +44,15 @@ storage::Result<std::unique_ptr<Host>> Host::open(const HostOptions& options, Me
   auto state = storage::StateMachine::open(options.data_dir / (*log)->state_directory(), options.storage);
   if (!state) return state.error();
 
+  // Only what is durable in the own log is applied: a log that ends before was longer once.
+  if ((*state)->applied_index() > (*log)->last_index())
+    return storage::Error{
+        storage::ErrorCode::corruption,
+        fmt::format(
+            "{}: the log ends at index {}, but the state stands at {}: synced entries are missing. This node must "
+            "not vote under this identity again: remove it from the cluster, empty its data directory and add it "
+            "anew",
+            options.data_dir.string(), (*log)->last_index().value, (*state)->applied_index().value)};
   const raft::Index compacted = (*log)->first_index().previous();
   if ((*state)->applied_index() < compacted && (*log)->configuration().members.size() < 2)
     return storage::Error{

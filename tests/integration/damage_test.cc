@@ -217,6 +217,24 @@ TEST_F(Damage, StateDirectoryGone) {
   expect_safe(false);
 }
 
+// As after a log that lost its end unnoticed: here the state of a node that is ahead.
+TEST_F(Damage, StateAheadOfTheLog) {
+  const int ahead = victim_ % 3 + 1;
+  for (const int id : cluster_.ids()) {
+    if (id != victim_) cluster_.start(id);
+  }
+  ASSERT_NE(cluster_.wait_leader(), 0);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(cluster_.put(ahead, "ahead/" + std::to_string(i), "x"));
+  cluster_.terminate(ahead);  // flushes
+  ASSERT_TRUE(cluster_.wait_exit(ahead));
+  cluster_.kill_all();
+  fs::remove_all(state());
+  fs::copy(state_directory(cluster_.data_dir(ahead)), cluster_.data_dir(victim_) / "state-0-0",
+           fs::copy_options::recursive);
+  expect_safe(true);
+  EXPECT_TRUE(cluster_.logged(victim_, "must not vote under this identity again")) << cluster_.log(victim_);
+}
+
 // The log no longer reaches back to the first entry: what is lost of the state must come from another node, and the
 // node must neither forget what it acknowledged nor be lost itself.
 class StateDamage : public Damage {
