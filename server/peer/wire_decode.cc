@@ -86,6 +86,9 @@ Decoded append_request(const Frame& frame, pb::AppendRequest& h) {
       if (auto verified = storage::verify_payload(payload); !verified) {
         return bad("entry " + std::to_string(index.value) + " is damaged: " + verified.error().message);
       }
+    } else if (*kind == raft::EntryKind::configuration && !raft::decode_configuration(payload)) {
+      // The core reads these by itself, and could not go on from one that it cannot read.
+      return bad("entry " + std::to_string(index.value) + " holds no configuration that this version knows");
     } else if (*kind == raft::EntryKind::noop && !payload.empty()) {
       return bad("append with a malformed entry");
     }

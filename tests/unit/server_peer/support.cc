@@ -100,7 +100,9 @@ raft::AppendRequest append(std::mt19937_64& random) {
     raft::Entry entry{number<raft::Term>(random), m.prev_index + i + 1, static_cast<raft::EntryKind>(random() % 3),
                       raft::empty_payload()};
     if (entry.kind == raft::EntryKind::commands) entry.payload = command_payload(random, random() % 20'000);
-    if (entry.kind == raft::EntryKind::configuration) entry.payload = raft::make_payload(random_bytes(random, 100));
+    if (entry.kind == raft::EntryKind::configuration)
+      entry.payload = raft::make_payload(raft::encode(raft::founding_configuration(
+          {{raft::NodeId{1 + random() % 9}, "n", "h:1", "h:2", random_bytes(random, 16)}})));
     m.entries.push_back(std::move(entry));
   }
   return m;

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "raft/membership.h"
 #include "storage/command.h"
 #include "tests/unit/server_peer/support.h"
 
@@ -87,6 +88,26 @@ TEST(Wire, ADamagedEntryIsRefusedThoughItsFrameIsWhole) {
     const auto got = there_and_back(raft::Message{append});
     ASSERT_FALSE(got) << i;
     EXPECT_EQ(got.error().message.substr(0, 19), "entry 42 is damaged");
+  }
+}
+
+TEST(Wire, AConfigurationThatCannotBeReadIsRefused) {
+  const raft::Member one{raft::NodeId{1}, "a", "h:1", "h:2", ""}, two{raft::NodeId{2}, "b", "h:3", "h:4", ""};
+  const std::string good = raft::encode(raft::founding_configuration({one, two}));
+  const auto sent = [](const std::string& payload) {
+    raft::AppendRequest append;
+    append.prev_index = raft::Index{41};
+    append.entries.push_back(
+        {raft::Term{1}, raft::Index{42}, raft::EntryKind::configuration, raft::make_payload(payload)});
+    return there_and_back(raft::Message{append});
+  };
+  ASSERT_TRUE(sent(good));
+  std::string later_version = good;
+  later_version[0] = 99;
+  for (const std::string& bad : {std::string(), good.substr(0, good.size() - 1), good + "x", later_version}) {
+    const auto got = sent(bad);
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().message, "entry 42 holds no configuration that this version knows");
   }
 }
 
