@@ -13,6 +13,7 @@
 #include "server/http/server.h"
 #include "server/logging.h"
 #include "server/metrics.h"
+#include "server/open_files.h"
 #include "server/version.h"
 
 namespace tenaz::server {
@@ -65,6 +66,23 @@ void reload(const std::string& file) {
   spdlog::info("SIGHUP: [log] was read again; every other change needs a restart");
 }
 
+// A node that ran out of files could not write its log any more: clients get only what the others leave.
+std::optional<HttpOptions> fit_open_files(const config::Config& config) {
+  const std::uint64_t open_files = raise_open_files();
+  HttpOptions http = config.http;
+  http.max_connections = connections_within(open_files, http.max_connections, config.cluster.members.size());
+  if (http.max_connections == 0) {
+    spdlog::critical(
+        "cannot start: this process may open {} files, too few to serve clients; raise the limit (ulimit -n)",
+        open_files);
+    return std::nullopt;
+  }
+  if (http.max_connections < config.http.max_connections)
+    spdlog::warn("this process may open {} files: {} client connections instead of http.max_connections = {}",
+                 open_files, http.max_connections, config.http.max_connections);
+  return http;
+}
+
 [[noreturn]] void storage_failed(const storage::Error& error) {
   const bool fenced = error.code == storage::ErrorCode::wrong_identity;
   spdlog::critical("{}this node stops: {}", fenced ? "" : "storage failed, ", error.message);
@@ -79,6 +97,9 @@ int run(const config::Config& config, const std::string& config_file) {
   const sigset_t signals = block_signals();
   spdlog::info("tenazd {}: node {} ({}), data in {}", kVersion, config.node.id, config.node.name, config.node.data_dir);
 
+  const auto http_options = fit_open_files(config);
+  if (!http_options) return kExitCannotStart;
+
   Metrics metrics;
   auto host = Host::open(host_options(config), metrics, storage_failed);
   if (!host) {
@@ -89,7 +110,7 @@ int run(const config::Config& config, const std::string& config_file) {
     spdlog::critical("cannot start: {}", started.error().message);
     return kExitCannotStart;
   }
-  HttpServer http(config.http, config.limits, **host, metrics);
+  HttpServer http(*http_options, config.limits, **host, metrics);
   if (const auto fault = http.start()) {
     spdlog::critical("cannot start: {}", *fault);
     (*host)->stop();

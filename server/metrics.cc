@@ -153,6 +153,7 @@ struct Metrics::Cells {
   std::array<ByRoute, kRoutes> routes;
   Count connections_opened;
   Count connections_closed;
+  Count accepts_failed;
 
   std::atomic<std::int64_t> sync_began{0};  // 0: none under way
   DurationBuckets sync_seconds{kDurations, kNanoseconds};
@@ -199,6 +200,8 @@ void Metrics::Cells::add_http(Page& page) const {
   // Closed is read first: it never runs ahead of opened.
   const std::uint64_t closed = connections_closed.get();
   page.gauge("tenaz_http_connections", "Open HTTP connections.", number(connections_opened.get() - closed));
+  page.counter("tenaz_http_accept_failures_total", "Times that no connection could be taken, mostly for want of files.",
+               number(accepts_failed.get()));
 }
 
 void Metrics::Cells::add_raft_events(Page& page) const {
@@ -253,6 +256,10 @@ void Metrics::connection_opened() {
 }
 void Metrics::connection_closed() {
   cells_->connections_closed.add();
+}
+
+void Metrics::accept_failed() {
+  cells_->accepts_failed.add();
 }
 
 void Metrics::log_sync_started() {

@@ -45,6 +45,7 @@ class Metrics final : public Probe {
   void request_answered(Route route, Method method, unsigned status, std::chrono::nanoseconds took);
   void connection_opened();
   void connection_closed();
+  void accept_failed();
 
   // --- log writer: one sync at a time -------------------------------------------------------------------------------
   void log_sync_started();

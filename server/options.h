@@ -26,6 +26,12 @@ struct HttpOptions {
   std::vector<std::string> check() const;
 };
 
+// Connections beyond max_connections that are told so at a time; more are closed without a word.
+constexpr std::size_t refused_at_once(std::size_t max_connections) {
+  const std::size_t few = max_connections / 8 + 1;
+  return few < 128 ? few : 128;
+}
+
 struct PeerOptions {
   std::string listen = "127.0.0.1:7490";
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(1);

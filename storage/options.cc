@@ -1,5 +1,7 @@
 #include "storage/options.h"
 
+#include <algorithm>
+
 namespace tenaz::storage {
 
 std::vector<std::string> Options::check() const {
@@ -17,6 +19,10 @@ std::vector<std::string> Options::check() const {
   require(reserve_bytes <= kTiB, "storage.reserve_bytes: must be at most 1TiB");
   require(key_cache_bytes <= kTiB, "storage.key_cache_bytes: must be at most 1TiB");
   return faults;
+}
+
+int open_tables(std::uint64_t open_files) {
+  return static_cast<int>(std::clamp<std::uint64_t>(open_files / 8, 32, 1024));
 }
 
 }  // namespace tenaz::storage

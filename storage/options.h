@@ -34,4 +34,8 @@ struct Options {
   std::vector<std::string> check() const;
 };
 
+// How many tables one database keeps open in a process that may open so many files: there are up to three databases
+// (the log, the state, and a state that is being installed), and clients need files too.
+int open_tables(std::uint64_t open_files);
+
 }  // namespace tenaz::storage

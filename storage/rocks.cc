@@ -1,10 +1,13 @@
 #include "storage/rocks.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
+
+#include "storage/options.h"
 
 namespace tenaz::storage::rocks {
 
@@ -35,6 +38,8 @@ void common_options(rocksdb::DBOptions& options) {
   options.recycle_log_file_num = 0;
   options.track_and_verify_wals_in_manifest = true;
   options.compaction_readahead_size = 256 << 10;
+  rlimit files{};
+  options.max_open_files = open_tables(::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 0);
 }
 
 Error system_error(std::string_view what, const std::filesystem::path& path, int number) {

@@ -187,8 +187,8 @@ using asio::ip::tcp;
 using boost::system::error_code;
 using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
 
-constexpr std::size_t kRefusedAtOnce = 128;  // beyond, connections are closed without a word
 constexpr std::chrono::milliseconds kAcceptPause{100};
+constexpr std::chrono::seconds kAcceptWarnings{30};  // one at most in this time
 
 // "host:port", "[::1]:port"
 std::optional<std::pair<std::string, std::string>> split_endpoint(const std::string& text) {
@@ -314,7 +314,7 @@ class HttpServer::Impl {
     };
     const std::size_t most = service_.options.max_connections;
     const std::shared_ptr<http::Session> session(new http::Session(worker, std::move(socket)), counted);
-    if (others >= most + kRefusedAtOnce) {
+    if (others >= most + refused_at_once(most)) {
       return;
     }
     asio::post(worker->io(), [session, refuse = others >= most] {
@@ -332,7 +332,12 @@ class HttpServer::Impl {
       accept();
       return;
     }
-    spdlog::warn("http: cannot accept connections for now: {}", ec.message());
+    service_.metrics.accept_failed();
+    const auto now = http::Worker::Clock::now();
+    if (now >= next_warning_) {
+      spdlog::warn("http: cannot accept connections for now: {}", ec.message());
+      next_warning_ = now + kAcceptWarnings;
+    }
     accept_pause_->expires_after(kAcceptPause);
     accept_pause_->async_wait([this](const error_code& cancelled) {
       if (!cancelled && acceptor_->is_open()) {
@@ -358,6 +363,7 @@ class HttpServer::Impl {
   std::optional<asio::steady_timer> accept_pause_;
   const std::shared_ptr<std::atomic<std::size_t>> open_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::size_t next_ = 0;
+  http::Worker::Clock::time_point next_warning_{};
   tcp::endpoint local_;
   bool running_ = false;
 };

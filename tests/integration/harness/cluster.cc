@@ -129,8 +129,10 @@ void Cluster::start(int id) {
   fs::create_directories(node(id).data_dir);
   write_file(config_file(id), config_text(id));
   node(id).paused = false;
-  node(id).process = std::make_unique<Process>(
-      std::vector<std::string>{tenazd_path(), "--config", config_file(id).string()}, log_file(id));
+  std::vector<std::string> command{tenazd_path(), "--config", config_file(id).string()};
+  if (const int files = node(id).open_files)
+    command.insert(command.begin(), {"prlimit", "--nofile=" + std::to_string(files)});
+  node(id).process = std::make_unique<Process>(command, log_file(id));
 }
 
 void Cluster::kill(int id) {

@@ -44,6 +44,8 @@ class Cluster {
   bool running(int id);
   std::optional<Exit> wait_exit(int id, std::chrono::nanoseconds patience = kPatience);
 
+  // The node may open so many files, at its next start.
+  void limit_open_files(int id, int files) { node(id).open_files = files; }
   // Changes one node's configuration; in force at its next start. An empty value removes the setting.
   void set(int id, const std::string& key, const std::string& value);
   // Moves a node's data elsewhere, for instance to another file system; at its next start.
@@ -92,6 +94,7 @@ class Cluster {
     std::filesystem::path data_dir;
     std::unique_ptr<Process> process;
     bool paused = false;
+    int open_files = 0;  // 0: as many as this process
   };
 
   Node& node(int id) { return nodes_.at(static_cast<std::size_t>(id - 1)); }

@@ -1,5 +1,11 @@
 // HTTP itself: how requests are framed, limited, timed out, ordered, and how connections end.
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <sstream>
 #include <thread>
 
 #include "tests/unit/server_http/client.h"
@@ -8,6 +14,17 @@ namespace tenaz::server::test {
 namespace {
 
 using namespace std::chrono_literals;
+
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+#define TENAZ_UBSAN 1
+#endif
+#endif
+#ifdef TENAZ_UBSAN
+constexpr bool kSanitizerNeedsFiles = true;
+#else
+constexpr bool kSanitizerNeedsFiles = false;
+#endif
 
 class Protocol : public HttpTest {
  protected:
@@ -325,6 +342,41 @@ TEST_F(Protocol, TooManyConnections) {
   EXPECT_EQ(reply.header("retry-after"), "1");
   EXPECT_TRUE(third.closed());
   EXPECT_EQ(first.ask(request("GET", "/livez")).status, 200u);
+}
+
+TEST_F(Protocol, WithoutFilesItWaitsAndSaysSoOnce) {
+  if (kSanitizerNeedsFiles) {
+    GTEST_SKIP() << "the sanitizer opens pipes to look at memory";
+  }
+  std::ostringstream lines;
+  const auto logger = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(lines)));
+  serve();
+  Connection before(port());
+  EXPECT_EQ(before.ask(request("GET", "/livez")).status, 200u);
+  const int next = ::dup(STDERR_FILENO);
+  ::close(next);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit one_more{static_cast<rlim_t>(next) + 1, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &one_more), 0);
+  Connection waiting(port());  // takes the last one for its own end
+  const auto failures = [this] {
+    const std::string text = metrics_.text({});
+    return std::stoi(text.substr(text.find("\ntenaz_http_accept_failures_total ") + 34));
+  };
+  while (failures() < 3) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(before.ask(request("GET", "/livez")).status, 200u);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(waiting.ask(request("GET", "/livez")).status, 200u);
+  server_.reset();
+  spdlog::set_default_logger(logger);
+  const std::string text = lines.str();
+  EXPECT_EQ(text.find("cannot accept"), text.rfind("cannot accept")) << text;
+  EXPECT_NE(text.find("cannot accept"), std::string::npos);
 }
 
 TEST_F(Protocol, SeveralThreads) {
