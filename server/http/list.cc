@@ -127,15 +127,21 @@ std::optional<Problem> apply_cursor(Exchange& exchange) {
   return std::nullopt;
 }
 
-// Nobody means "everything" by an empty shell variable.
-std::optional<Problem> require_range(const Parameters& parameters) {
-  if (parameters.has(Name::kPrefix) ? !parameters.prefix.empty()
-                                    : parameters.has(Name::kStart) || parameters.has(Name::kEnd)) {
+// Nobody means "everything" by an empty shell variable. `as_given`: before resolve_range() has filled in the rest.
+std::optional<Problem> require_range(const Parameters& as_given) {
+  std::string_view empty;
+  if (as_given.has(Name::kPrefix) && as_given.prefix.empty()) {
+    empty = "prefix";
+  } else if (as_given.has(Name::kStart) && as_given.start.empty()) {
+    empty = "start";
+  } else if (as_given.has(Name::kEnd) && as_given.end.empty()) {
+    empty = "end";
+  } else if (as_given.has(Name::kPrefix) || as_given.has(Name::kStart) || as_given.has(Name::kEnd)) {
     return std::nullopt;
   }
   return Problem{.code = Code::bad_parameter,
-                 .detail = "prefix: a range delete needs a prefix that is not empty, or start or end",
-                 .parameter = "prefix"};
+                 .detail = "a range delete needs a prefix, start or end, and none of them empty",
+                 .parameter = empty.empty() ? "prefix" : empty};
 }
 
 }  // namespace
@@ -155,9 +161,12 @@ void check_kv_range(Exchange& exchange) {
     answer(exchange, {.code = Code::bad_precondition, .detail = "a range takes no preconditions"});
     return;
   }
-  auto problem = resolve_range(parameters);
+  auto problem = deletes ? require_range(parameters) : std::nullopt;
   if (!problem) {
-    problem = deletes ? require_range(parameters) : apply_cursor(exchange);
+    problem = resolve_range(parameters);
+  }
+  if (!problem && !deletes) {
+    problem = apply_cursor(exchange);
   }
   if (problem) {
     answer(exchange, *problem);

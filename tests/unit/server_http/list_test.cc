@@ -108,10 +108,16 @@ TEST_F(List, RangeDelete) {
 
 TEST_F(List, RangeDeleteNeedsARange) {
   put("a", "1");
-  for (const char* target : {"/v1/kv", "/v1/kv?prefix=", "/v1/kv?max_keys=3"}) {
-    const Reply reply = call("DELETE", target);
-    EXPECT_EQ(reply.status, 400u) << target;
-    EXPECT_EQ(reply.problem(), "bad_parameter") << target;
+  const std::pair<const char*, const char*> empty[] = {
+      {"", "prefix"},   {"?max_keys=3", "prefix"}, {"?prefix=", "prefix"},   {"?start=", "start"},
+      {"?end=", "end"}, {"?start=&end=", "start"}, {"?start=a&end=", "end"}, {"?start=&end=b", "start"},
+  };
+  for (const auto& [query, parameter] : empty) {
+    const Reply reply = call("DELETE", "/v1/kv" + std::string(query));
+    EXPECT_EQ(reply.status, 400u) << query;
+    EXPECT_EQ(reply.problem(), "bad_parameter") << query;
+    EXPECT_EQ(reply.member("parameter"), parameter) << query;
+    EXPECT_EQ(reply.member("outcome"), "not_applied") << query;
   }
   EXPECT_EQ(call("DELETE", "/v1/kv?prefix=a", "If-Match: *\r\n").problem(), "bad_precondition");
   EXPECT_EQ(get("a").body, "1");
