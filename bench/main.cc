@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <exception>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@
 namespace {
 
 using namespace tenaz::bench;
+
+constexpr int kUsage = 2;  // exit code
 
 struct Command {
   RunOptions run;
@@ -54,7 +57,7 @@ void declare(CLI::App& app, Command& c) {
   app.description(
       "Load generator for tenaz and for etcd's JSON gateway. Exit 0: ran, even if some requests failed (they are "
       "counted); "
-      "1: could not run.");
+      "1: could not run; 2: wrong usage.");
   app.add_option("--endpoints", c.urls, "Nodes, as http://host:port")->delimiter(',')->capture_default_str();
   app.add_option("--spread", c.spread,
                  "Connections all to the leader (to others once it refuses), or evenly to all endpoints")
@@ -113,7 +116,7 @@ int run_command(Command& c) {
   std::vector<Endpoint> endpoints;
   for (const std::string& url : c.urls) {
     const auto endpoint = parse_endpoint(url);
-    if (!endpoint) throw std::runtime_error("not an address: " + url);
+    if (!endpoint) throw std::invalid_argument("not an address: " + url);
     endpoints.push_back(*endpoint);
   }
   const auto protocol = c.etcd ? etcd_protocol(c.protocol) : tenaz_protocol(c.protocol);
@@ -136,14 +139,21 @@ int main(int argc, char** argv) {
   Command command;
   CLI::App app;
   declare(app, command);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  }
   const std::string fault = parse_mix(command.mix, command.run.mix);
   if (!fault.empty()) {
     std::fprintf(stderr, "tenaz-bench: --mix: %s\n", fault.c_str());
-    return 2;
+    return kUsage;
   }
   try {
     return run_command(command);
+  } catch (const std::invalid_argument& e) {
+    std::fprintf(stderr, "tenaz-bench: %s\n", e.what());
+    return kUsage;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "tenaz-bench: %s\n", e.what());
     return 1;

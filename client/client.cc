@@ -180,8 +180,10 @@ Result<TransferResult> Client::transfer(std::uint64_t node_id) {
                   .body = node_id == 0 ? "{}" : "{\"to\":" + std::to_string(node_id) + "}"};
   add_parameter(request.target, "timeout", std::to_string(options_.timeout.count()) + "ms");
   const auto response = write(std::move(request));
-  if (!response) return response.error();
-  return read_transfer(*response);
+  if (response) return read_transfer(*response);
+  Error error = response.error();
+  error.outcome = Error::Outcome::not_applied;  // no data is at stake
+  return error;
 }
 
 Result<NodeStatus> Client::status(std::size_t endpoint) {

@@ -9,12 +9,15 @@
 #include "server/version.h"
 
 int main(int argc, char** argv) {
-  CLI::App app{"tenazd, one node of a tenaz cluster. Without --config: a cluster of one on 127.0.0.1:7480."};
+  CLI::App app{
+      "tenazd, one node of a tenaz cluster: --config FILE, or --data-dir DIR for a cluster of one on 127.0.0.1:7480."};
   app.set_version_flag("--version", std::string("tenazd ") + tenaz::server::kVersion);
   std::string file, data_dir;
   bool check = false;
   auto* config_option = app.add_option("--config", file, "TOML file of this node");
-  auto* dir_option = app.add_option("--data-dir", data_dir, "Directory of a cluster of one")->excludes(config_option);
+  auto* dir_option =
+      app.add_option("--data-dir", data_dir, "Directory for the data of a cluster of one, instead of a file")
+          ->excludes(config_option);
   app.add_flag("--check-config", check, "Print ok or every fault of the file, and exit")->needs(config_option);
   try {
     app.parse(argc, argv);

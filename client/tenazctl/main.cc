@@ -67,15 +67,18 @@ void add_del(CLI::App& app, Settings& settings) {
   auto* key = del.add_option("key", a.key, "The key")->type_name("KEY");
   auto* prefix = del.add_option("--prefix", a.range.prefix, "Deletes all keys that begin so")->excludes(key);
   add_range_options(del, a, prefix);
+  auto *start = del.get_option("--start"), *end = del.get_option("--end");
   auto* if_match = del.add_option("--if-match", a.if_match, "Only if the key was last changed in this revision");
   del.add_option("--max-keys", a.max_keys, "Delete nothing if the range holds more keys");
-  del.final_callback([&settings, key, prefix, if_match] {
+  del.final_callback([&settings, key, prefix, start, end, if_match] {
     Arguments& given = settings.arguments;
     const tenaz::client::Range& range = given.range;
     given.whole_range = prefix->count() > 0 || !range.start.empty() || !range.end.empty();
     if (given.whole_range == (key->count() > 0)) throw CLI::RequiredError("Either KEY or a range");
-    if (prefix->count() > 0 && range.prefix.empty()) {
-      throw CLI::ValidationError("--prefix", "must not be empty: that would be every key");
+    // An unset shell variable must not delete the store.
+    for (const auto& [option, text] :
+         {std::pair(prefix, range.prefix), std::pair(start, range.start), std::pair(end, range.end)}) {
+      if (option->count() > 0 && text.empty()) throw CLI::ValidationError(option->get_name(), "must not be empty");
     }
     if (given.whole_range ? if_match->count() > 0 : given.max_keys.has_value()) {
       throw CLI::ValidationError("--if-match is for a key, --max-keys for a range");
@@ -141,6 +144,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (const auto words = app.remaining(); app.get_subcommands().empty() && !words.empty()) {
+      std::cerr << "tenazctl: there is no command \"" << words.front() << "\"; tenazctl --help lists them\n";
+      return kUsage;
+    }
     return app.exit(error) == 0 ? kDone : kUsage;
   }
   const auto endpoints = parse_endpoints(settings.endpoints);

@@ -161,6 +161,9 @@ TEST(Tenazctl, BadUsageIsTwoAndAsksNobody) {
       {"del"},
       {"del", "k", "--prefix", "p"},
       {"del", "--prefix", ""},
+      {"del", "--start", ""},
+      {"del", "--start", "", "--end", "b"},
+      {"del", "--start", "a", "--end", ""},
       {"del", "k", "--start", "a"},
       {"del", "k", "--max-keys", "3"},
       {"del", "--prefix", "p", "--if-match", "3"},
@@ -180,6 +183,7 @@ TEST(Tenazctl, BadUsageIsTwoAndAsksNobody) {
     EXPECT_EQ(ended.code, 2) << shown << ended.out << ended.error;
     EXPECT_NE(ended.error, "") << shown;
   }
+  EXPECT_THAT(run({"members"}).error, HasSubstr("\"members\""));
   EXPECT_EQ(run({"--endpoints", "https://x", "status"}).code, 2);
   EXPECT_EQ(run({"--endpoints", "a:1,,b:1", "status"}).code, 2);
   EXPECT_THAT(node.asked(), SizeIs(0));
@@ -263,6 +267,13 @@ TEST(Tenazctl, ATransferThatIsRefusedIsOne) {
   const Ended ended = run({"--endpoints", node.url(), "transfer", "9"});
   EXPECT_EQ(ended.code, 1);
   EXPECT_THAT(ended.error, testing::Not(HasSubstr("not known")));
+}
+
+TEST(Tenazctl, ATransferIsNoWriteWhoseFateIsOpen) {
+  ScriptedServer late(always(problem(504, "timeout", "")));
+  const Ended ended = run({"--endpoints", late.url(), "transfer", "2"});
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_THAT(ended.error, testing::Not(HasSubstr("write")));
 }
 
 TEST(Tenazctl, AFullDiskBehindTheOutputIsNoSuccess) {
