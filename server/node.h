@@ -1,5 +1,5 @@
 // What the HTTP side may ask of this node. Every call is thread-safe and returns at once; callbacks run on the
-// replica's thread, exactly once each: they must only post work elsewhere.
+// replica's thread, exactly once each: they must only post work elsewhere. A call that throws owes no callback.
 #pragma once
 
 #include <cstdint>

@@ -4,50 +4,62 @@
 
 namespace tenaz::server::http {
 
+template <class Ask>
+void Exchange::wait_for(Step then, Ask&& ask) {
+  then_ = then;
+  hold();
+  try {
+    ask();
+  } catch (...) {
+    let_go();
+    throw;
+  }
+}
+
 // The callbacks capture one pointer, so that std::function holds them without allocating.
 
 void Exchange::write(storage::pb::Command command, Step then) {
-  then_ = then;
-  hold();
-  service_.node.write(std::move(command), time_left(), [this](const WriteResult& result) {
-    write_result = result;
-    arrived();
+  wait_for(then, [&] {
+    service_.node.write(std::move(command), time_left(), [this](const WriteResult& result) {
+      write_result = result;
+      arrived();
+    });
   });
 }
 
 void Exchange::read_index(Step then) {
-  then_ = then;
-  hold();
-  service_.node.read_index(time_left(), [this](const ReadResult& result) {
-    read_result = result;
-    arrived();
+  wait_for(then, [&] {
+    service_.node.read_index(time_left(), [this](const ReadResult& result) {
+      read_result = result;
+      arrived();
+    });
   });
 }
 
 void Exchange::wait_revision(storage::Revision revision, Step then) {
-  then_ = then;
-  hold();
-  service_.node.wait_revision(revision, time_left(), [this](const ReadResult& result) {
-    read_result = result;
-    arrived();
+  wait_for(then, [&] {
+    service_.node.wait_revision(revision, time_left(), [this](const ReadResult& result) {
+      read_result = result;
+      arrived();
+    });
   });
 }
 
 void Exchange::status(Step then) {
-  then_ = then;
-  hold();
-  service_.node.status([this](const NodeStatus& status) {
-    status_result = status;
-    arrived();
+  wait_for(then, [&] {
+    service_.node.status([this](const NodeStatus& status) {
+      status_result = status;
+      arrived();
+    });
   });
 }
 
 void Exchange::transfer_leadership(raft::NodeId target, Step then) {
-  then_ = then;
-  hold();
-  service_.node.transfer_leadership(target, time_left(), [this](bool done) {
-    transferred = done;
-    arrived();
+  wait_for(then, [&] {
+    service_.node.transfer_leadership(target, time_left(), [this](bool done) {
+      transferred = done;
+      arrived();
+    });
   });
 }
 

@@ -78,12 +78,17 @@ class Exchange {
   virtual void arrived() = 0;
   // Before the node is asked: stay alive until arrived().
   virtual void hold() = 0;
+  // Takes hold() back: the node was not asked after all.
+  virtual void let_go() = 0;
   void run_step() { then_(*this); }
 
   const Service& service_;
   Answer answer_;
 
  private:
+  template <class Ask>
+  void wait_for(Step then, Ask&& ask);
+
   Step then_ = nullptr;
   std::chrono::steady_clock::time_point deadline_;
 };

@@ -30,6 +30,9 @@ struct Request {
   void clear();
 };
 
+// Sets method and target from as much of a request line as has come.
+void take_request_line(Request& request, std::string_view text);
+
 // Sets path and query from target. An absolute form loses scheme and authority (RFC 9112 section 3.2.2).
 void split_target(Request& request);
 

@@ -60,25 +60,36 @@ bool decode_key(Exchange& exchange, std::string_view text) {
   return false;
 }
 
-}  // namespace
-
-void route_request(Exchange& exchange) {
+// Nothing: there is no such call.
+const Call* identify(Exchange& exchange) {
   split_target(exchange.request);
-  const std::string_view path = exchange.request.path;
   const Call* found = nullptr;
   for (const Call& call : kCalls) {
-    if (fits(call, path, exchange.service().options.teaching_routes)) {
+    if (fits(call, exchange.request.path, exchange.service().options.teaching_routes)) {
       found = &call;
       break;
     }
   }
+  const Method method = exchange.request.method;
+  exchange.route = found != nullptr ? found->route : Route::other;
+  exchange.is_write = method != Method::get && method != Method::head && exchange.route != Route::leadership;
+  return found;
+}
+
+}  // namespace
+
+void identify_request(Exchange& exchange) {
+  identify(exchange);
+}
+
+void route_request(Exchange& exchange) {
+  const Call* found = identify(exchange);
   if (found == nullptr) {
     answer(exchange, {.code = Code::no_such_route, .detail = "this address means nothing here"});
     return;
   }
+  const std::string_view path = exchange.request.path;
   const Method method = exchange.request.method;
-  exchange.route = found->route;
-  exchange.is_write = method != Method::get && method != Method::head && found->route != Route::leadership;
   if ((found->methods & bit(method)) == 0 || method == Method::other) {
     std::string detail = "this address takes " + std::string(found->allow);
     answer(exchange, {.code = Code::method_not_allowed, .detail = std::move(detail), .allow = found->allow});

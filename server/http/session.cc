@@ -256,7 +256,6 @@ void Session::run_guarded(Step step) {
     step(*this);
   } catch (const std::exception& error) {
     answer_.discard();
-    // The node may still answer a question of this request: nothing else may be asked on this connection.
     prepare_answer(false);
     server::http::answer(*this, {.code = Code::internal, .detail = error.what(), .outcome = Outcome::unknown});
   }
@@ -296,6 +295,13 @@ void Session::refuse_input(Code code, std::string detail) {
   if (phase_ == Phase::discard) {
     last_ = true;  // answered already
     return;
+  }
+  if (phase_ == Phase::head) {
+    // The parser has not looked at a request line whose headers have not all come.
+    if (request.target.empty()) {
+      take_request_line(request, {static_cast<const char*>(input_.data().data()), input_.size()});
+    }
+    identify_request(*this);
   }
   prepare_answer(false);
   server::http::answer(*this, {.code = code, .detail = std::move(detail)});
@@ -350,22 +356,25 @@ bool Session::send() {
 
 void Session::write_rest() {
   writing_ = true;
+  const auto began = now_;
+  const auto before = deadline_;
   set_deadline(now_ + service_.options.body_timeout);
-  asio::async_write(socket_, asio::buffer(sending_), [self = shared_from_this()](const error_code& ec, std::size_t) {
-    self->writing_ = false;
-    if (self->closed_) {
-      return;
-    }
-    if (ec) {
-      self->close();
-      return;
-    }
-    self->now_ = Clock::now();
-    self->sending_ = {};
-    self->set_deadline(self->phase_ == Phase::waiting ? Worker::kNever
-                                                      : self->now_ + self->service_.options.idle_timeout);
-    self->advance();
-  });
+  asio::async_write(socket_, asio::buffer(sending_),
+                    [self = shared_from_this(), began, before](const error_code& ec, std::size_t) {
+                      self->writing_ = false;
+                      if (self->closed_) {
+                        return;
+                      }
+                      if (ec) {
+                        self->close();
+                        return;
+                      }
+                      self->now_ = Clock::now();
+                      self->sending_ = {};
+                      // What was pending goes on to be: nothing was read meanwhile.
+                      self->set_deadline(before == Worker::kNever ? before : before + (self->now_ - began));
+                      self->advance();
+                    });
 }
 
 void Session::flushed() {

@@ -49,6 +49,7 @@ class Session final : public Exchange, public std::enable_shared_from_this<Sessi
 
   void arrived() override;
   void hold() override;
+  void let_go() override { self_.reset(); }
 
   void read();
   void on_read(const boost::system::error_code& ec, std::size_t bytes);

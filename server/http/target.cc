@@ -1,4 +1,5 @@
 #include <cctype>
+#include <utility>
 
 #include "server/http/request.h"
 
@@ -61,6 +62,22 @@ void Request::clear() {
   target.clear();
   path = query = {};
   body.clear();
+}
+
+void take_request_line(Request& request, std::string_view text) {
+  const std::size_t space = text.find(' ');
+  if (space == std::string_view::npos) {
+    return;
+  }
+  using Name = std::pair<std::string_view, Method>;
+  for (const auto& [name, method] : {Name{"GET", Method::get}, Name{"HEAD", Method::head}, Name{"PUT", Method::put},
+                                     Name{"POST", Method::post}, Name{"DELETE", Method::del}}) {
+    if (text.substr(0, space) == name) {
+      request.method = method;
+    }
+  }
+  text.remove_prefix(space + 1);
+  request.target = text.substr(0, text.find_first_of(" \r\n"));
 }
 
 void split_target(Request& request) {

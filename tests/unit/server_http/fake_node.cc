@@ -206,6 +206,9 @@ void FakeNode::run() {
 }
 
 void FakeNode::later(std::function<void()> work) {
+  if (broken_) {
+    throw std::runtime_error("the fake node is broken");
+  }
   {
     const std::lock_guard lock(mutex_);
     work_.push_back(std::move(work));

@@ -2,6 +2,7 @@
 // those of the real one do. A test sets what it should refuse.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -68,6 +69,8 @@ class FakeNode final : public Node {
   void fail_writes(std::optional<Failure> failure, bool not_applied = true);
   void fail_reads(std::optional<Failure> failure);
   void refuse_transfers();
+  // Every call from now on ends in an exception.
+  void break_down() { broken_ = true; }
   void change_status(const std::function<void(NodeStatus&)>& change);
   // Callbacks are kept back until release().
   void hold();
@@ -90,6 +93,7 @@ class FakeNode final : public Node {
   bool not_applied_ = true;
   std::optional<Failure> read_failure_;
   bool transfers_ = true;
+  std::atomic<bool> broken_{false};
   bool held_ = false;
   bool over_ = false;
   std::size_t read_indexes_ = 0;

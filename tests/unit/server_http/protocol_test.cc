@@ -185,6 +185,49 @@ TEST_F(Protocol, HeadersTooLarge) {
   EXPECT_EQ(call("GET", "/livez", "X: " + std::string(30'000, 'a') + "\r\n").status, 200u);
 }
 
+// However early a write is refused, its client learns that it was not applied, and keys tell the revision.
+TEST_F(Protocol, RefusedBeforeTheCallIsKnown) {
+  put("a", "1");
+  options_.header_timeout = 50ms;
+  server_.reset();
+  const std::string long_header = "X: " + std::string(100'000, 'a') + "\r\n\r\n";
+  const std::pair<std::string, unsigned> refused[] = {
+      {"PUT /v1/kv/a HTTP/1.1\r\nHost: t\r\n" + long_header, 431},
+      {"PUT /v1/kv/a" + std::string(100'000, 'a') + " HTTP/1.1\r\nHost: t\r\n\r\n", 431},
+      {"PUT /v1/kv/a HTTP/1.1\r\n\r\n", 400},
+      {"PUT /v1/kv/a HTTP/1.1\r\nHost: t\r\nContent-Length: x\r\n\r\n", 400},
+      {"DELETE /v1/kv?prefix=a HTTP/1.1\r\nHost: t\r\n", 408},
+  };
+  for (const auto& [bytes, status] : refused) {
+    Connection connection(port());
+    const Reply reply = connection.ask(bytes);
+    EXPECT_EQ(reply.status, status) << bytes.substr(0, 100);
+    EXPECT_EQ(reply.member("outcome"), "not_applied") << bytes.substr(0, 100);
+    EXPECT_EQ(reply.header("tenaz-revision"), "1") << bytes.substr(0, 100);
+  }
+  Connection reads(port());
+  const Reply read = reads.ask("GET /v1/kv/a HTTP/1.1\r\nHost: t\r\n" + long_header);
+  EXPECT_EQ(read.member("outcome"), "(absent)");
+  EXPECT_EQ(read.header("tenaz-revision"), "1");
+  EXPECT_EQ(call("PUT", "/nowhere", "", "v").member("outcome"), "not_applied");
+  EXPECT_EQ(call("GET", "/nowhere").member("outcome"), "(absent)");
+}
+
+TEST_F(Protocol, WhatCannotBeForeseenIsInternal) {
+  put("a", "1");
+  node_->break_down();
+  Connection connection(port());
+  const Reply write = connection.ask(request("PUT", "/v1/kv/a", "", "2"));
+  EXPECT_EQ(write.status, 500u);
+  EXPECT_EQ(write.problem(), "internal");
+  EXPECT_EQ(write.member("outcome"), "unknown");
+  EXPECT_EQ(write.header("tenaz-revision"), "1");
+  EXPECT_TRUE(connection.closed());
+  const Reply read = get("a");
+  EXPECT_EQ(read.problem(), "internal");
+  EXPECT_EQ(read.member("outcome"), "(absent)");
+}
+
 TEST_F(Protocol, MalformedRequests) {
   for (const char* bytes : {
            "nonsense\r\n\r\n",
@@ -290,6 +333,22 @@ TEST_F(Protocol, HeadersThatDoNotCome) {
   expect_refused("GET /livez HTTP/1.1\r\nHost: t\r\n", 408, "request_timeout");
 }
 
+TEST_F(Protocol, HeadersThatDoNotComeBehindAnswersThatAreSlowlyTaken) {
+  put("big", std::string(1 << 20, 'x'));
+  options_.header_timeout = 50ms;
+  server_.reset();
+  std::string bytes;
+  for (int i = 0; i < 16; ++i) {
+    bytes += request("GET", "/v1/kv/big?consistency=local");
+  }
+  Connection connection(port());
+  connection.send(bytes + "GET /livez HTTP/1.1\r\n");
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_EQ(connection.receive().body.size(), 1u << 20);
+  }
+  EXPECT_EQ(connection.receive().status, 408u);
+}
+
 TEST_F(Protocol, ABodyThatDoesNotCome) {
   options_.body_timeout = 50ms;
   Connection connection(port());
@@ -339,6 +398,7 @@ TEST_F(Protocol, TooManyConnections) {
   const Reply reply = third.receive();
   EXPECT_EQ(reply.status, 503u);
   EXPECT_EQ(reply.problem(), "overloaded");
+  EXPECT_EQ(reply.member("outcome"), "not_applied");  // whatever it would have been
   EXPECT_EQ(reply.header("retry-after"), "1");
   EXPECT_TRUE(third.closed());
   EXPECT_EQ(first.ask(request("GET", "/livez")).status, 200u);

@@ -69,7 +69,10 @@ TEST_F(Teaching, BadBodies) {
     EXPECT_EQ(reply.member("outcome"), "not_applied") << body;
   }
   EXPECT_EQ(post("/set", R"({"key":"","value":1})").problem(), "bad_key");
-  EXPECT_EQ(call("POST", "/set", "", R"({"key":"x","value":1})").status, 415u);
+  const Reply form = call("POST", "/set", "Content-Type: text/plain\r\n", R"({"key":"x","value":1})");
+  EXPECT_EQ(form.status, 415u);
+  EXPECT_EQ(form.problem(), "unsupported_media_type");
+  EXPECT_EQ(form.member("outcome"), "not_applied");
   EXPECT_EQ(call("GET", "/set").status, 405u);
 }
 
