@@ -32,6 +32,7 @@ std::vector<Key> keys_of(Config& c) {
 
       {"limits", "max_value_bytes", Size{&c.limits.max_value_bytes}},
       {"limits", "max_inflight_bytes", Size{&c.limits.max_inflight_bytes}},
+      {"limits", "max_buffered_bytes", Size{&c.limits.max_buffered_bytes}},
 
       {"raft", "heartbeat_interval", Duration{&c.raft.heartbeat_interval}},
       {"raft", "election_timeout_min", Duration{&c.raft.election_timeout_min}},

@@ -11,6 +11,7 @@ using std::chrono::minutes;
 
 namespace {
 
+constexpr std::size_t kEnvelope = 16 << 10;  // of a command around its value, the key included
 constexpr std::size_t kKiB = std::size_t{1} << 10, kMiB = std::size_t{1} << 20, kGiB = std::size_t{1} << 30;
 
 template <class T>
@@ -86,9 +87,12 @@ std::vector<std::string> PeerOptions::check() const {
 std::vector<std::string> LimitOptions::check() const {
   std::vector<std::string> faults;
   require(faults, between(std::size_t{1}, max_value_bytes, 256 * kMiB), "limits.max_value_bytes: must be 1B to 256MiB");
-  require(faults, max_inflight_bytes >= max_value_bytes,
-          "limits.max_inflight_bytes: must be at least limits.max_value_bytes");
+  require(faults, max_inflight_bytes >= max_value_bytes + kEnvelope,
+          "limits.max_inflight_bytes: must be at least limits.max_value_bytes and 16KiB more");
   require(faults, max_inflight_bytes <= 64 * kGiB, "limits.max_inflight_bytes: must be at most 64GiB");
+  require(faults, max_buffered_bytes >= max_value_bytes,
+          "limits.max_buffered_bytes: must be at least limits.max_value_bytes");
+  require(faults, max_buffered_bytes <= 64 * kGiB, "limits.max_buffered_bytes: must be at most 64GiB");
   return faults;
 }
 

@@ -46,6 +46,7 @@ struct PeerOptions {
 struct LimitOptions {
   std::size_t max_value_bytes = 1 << 20;
   std::size_t max_inflight_bytes = 64 << 20;  // writes that wait, on one node; over it: overloaded
+  std::size_t max_buffered_bytes = 64 << 20;  // bodies coming in and answers not yet taken; over it: overloaded
 
   std::vector<std::string> check() const;
 };

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "server/http/answer.h"
+#include "server/http/budget.h"
 #include "server/http/parameters.h"
 #include "server/http/request.h"
 #include "server/metrics.h"
@@ -21,6 +22,7 @@ namespace tenaz::server::http {
 struct Service {
   HttpOptions options;
   LimitOptions limits;
+  Budget& budget;
   Node& node;
   Metrics& metrics;
 };

@@ -172,6 +172,9 @@ void get_now(Exchange& exchange) {
     return;
   }
   const storage::kv::KeyValue& found = *result->found;
+  if (refuse_large(exchange, found.value.size())) {
+    return;
+  }
   const bool unchanged = not_modified(request, found.mod_revision.value);
   Answer& to = exchange.answer();
   to.begin(unchanged ? 304 : 200);

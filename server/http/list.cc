@@ -1,4 +1,6 @@
 // /v1/kv: lists in key order, page by page at one revision, and range deletes.
+#include <algorithm>
+
 #include "server/http/cursor.h"
 #include "server/http/json_text.h"
 #include "server/http/resources.h"
@@ -25,7 +27,7 @@ void append_item(std::string& out, const storage::kv::KeyValue& item, bool keys_
   out += '}';
 }
 
-// Enough for base64; escapes may need more, and then the text grows.
+// Enough for base64; escapes may need more, and then the text grows up to max_bytes.
 std::size_t body_estimate(const storage::kv::ListResult& page) {
   std::size_t bytes = 8192;
   for (const storage::kv::KeyValue& item : page.items) {
@@ -34,26 +36,42 @@ std::size_t body_estimate(const storage::kv::ListResult& page) {
   return bytes;
 }
 
-void answer_page(Exchange& exchange, const storage::kv::ListResult& page) {
-  const Parameters& parameters = exchange.parameters;
-  Answer& to = exchange.answer();
-  to.begin(200);
-  to.revision(page.revision.value);
-  std::string& out = to.open_body("application/json");
-  out.reserve(out.size() + body_estimate(page));
-  out += "{\"revision\":";
-  append_number(out, page.revision.value);
-  out += ",\"items\":[";
+// As many as fit into max_bytes as they are written here, but at least one; how many.
+std::size_t append_items(std::string& out, const storage::kv::ListResult& page, const Parameters& parameters) {
+  const std::size_t start = out.size();
   for (std::size_t i = 0; i < page.items.size(); ++i) {
+    const std::size_t before = out.size();
     if (i != 0) {
       out += ',';
     }
     append_item(out, page.items[i], parameters.keys_only);
+    if (i != 0 && out.size() - start > parameters.max_bytes) {
+      out.resize(before);
+      return i;
+    }
   }
+  return page.items.size();
+}
+
+void answer_page(Exchange& exchange, const storage::kv::ListResult& page) {
+  const Parameters& parameters = exchange.parameters;
+  const std::size_t estimate = body_estimate(page);
+  if (refuse_large(exchange, estimate)) {
+    return;
+  }
+  Answer& to = exchange.answer();
+  to.begin(200);
+  to.revision(page.revision.value);
+  std::string& out = to.open_body("application/json");
+  out.reserve(out.size() + std::min(estimate, parameters.max_bytes + 8192));
+  out += "{\"revision\":";
+  append_number(out, page.revision.value);
+  out += ",\"items\":[";
+  const std::size_t shown = append_items(out, page, parameters);
   out += ']';
-  if (page.more && !page.items.empty()) {
+  if (shown != 0 && (page.more || shown < page.items.size())) {
     out += ",\"cursor\":\"";
-    out += encode_cursor({page.revision, page.items.back().key}, parameters.start, parameters.end);
+    out += encode_cursor({page.revision, page.items[shown - 1].key}, parameters.start, parameters.end);
     out += '"';
   }
   out += "}\n";

@@ -99,6 +99,15 @@ void answer(Exchange& exchange, const Problem& problem) {
   to.body("application/problem+json", body);
 }
 
+bool refuse_large(Exchange& exchange, std::size_t bytes) {
+  if (exchange.service().budget.fits(bytes)) {
+    return false;
+  }
+  answer(exchange,
+         {.code = Code::overloaded, .detail = "too many large answers wait for slow clients; try again later"});
+  return true;
+}
+
 Problem problem_of(Failure failure) {
   switch (failure) {
     case Failure::no_leader:

@@ -58,6 +58,9 @@ struct Problem {
 // Writes the answer.
 void answer(Exchange& exchange, const Problem& problem);
 
+// True: so large an answer could not be held if the client took it slowly; refused and answered.
+bool refuse_large(Exchange& exchange, std::size_t bytes);
+
 // How the node's and the storage's reasons show outside.
 Problem problem_of(const WriteResult& result);
 Problem problem_of(Failure failure);

@@ -214,7 +214,7 @@ std::optional<std::pair<std::string, std::string>> split_endpoint(const std::str
 class HttpServer::Impl {
  public:
   Impl(const HttpOptions& options, const LimitOptions& limits, Node& node, Metrics& metrics)
-      : service_{options, limits, node, metrics} {
+      : budget_(limits.max_buffered_bytes), service_{options, limits, budget_, node, metrics} {
     for (std::size_t i = 0; i < std::max<std::size_t>(options.threads, 1); ++i) {
       workers_.push_back(std::make_shared<http::Worker>(service_));
     }
@@ -357,6 +357,7 @@ class HttpServer::Impl {
     done.get_future().wait();
   }
 
+  http::Budget budget_;
   const http::Service service_;
   std::vector<std::shared_ptr<http::Worker>> workers_;
   std::optional<Acceptor> acceptor_;

@@ -202,11 +202,23 @@ void Session::head_done() {
     return;
   }
   phase_ = Phase::body;
+  if (!hold_body(length ? static_cast<std::size_t>(*length) : 0)) {
+    return;
+  }
   begin_body(body_limit());
   if (request.expects_continue && input_.size() == 0) {
     answer_.out() += "HTTP/1.1 100 Continue\r\n\r\n";
   }
   prepare_answer(request.keep_alive);
+}
+
+// False: refused, for bodies and answers of all connections take too much already.
+bool Session::hold_body(std::size_t bytes) {
+  if (body_share_.grow_to(service_.budget, bytes)) {
+    return true;
+  }
+  refuse_input(Code::overloaded, "too much is being sent and received already; try again later");
+  return false;
 }
 
 void Session::begin_body(std::size_t limit) {
@@ -230,6 +242,7 @@ bool Session::parse_body() {
     }
   }
   if (!parser_->is_done()) {
+    hold_body(request.body.size());
     return false;
   }
   if (phase_ == Phase::discard) {
@@ -246,6 +259,7 @@ bool Session::parse_body() {
 void Session::serve_now() {
   complete_ = true;
   phase_ = Phase::waiting;
+  body_share_.give_back(service_.budget);  // what waits for the node is limited there
   set_deadline(Worker::kNever);
   run_guarded(serve);
   after_step();
@@ -313,6 +327,7 @@ void Session::finish_request() {
   if (request.body.capacity() > kKeptBuffer) {
     request.body = {};
   }
+  body_share_.give_back(service_.budget);
   if (!answer_.keep_alive()) {
     last_ = true;
   }
@@ -342,9 +357,8 @@ bool Session::send() {
     return false;
   }
   if (sent < out.size()) {
-    sending_.assign(out, sent);
-    out.clear();
-    write_rest();
+    sending_.swap(out);
+    write_rest(sent);
     return false;
   }
   out.clear();
@@ -354,12 +368,16 @@ bool Session::send() {
   return true;
 }
 
-void Session::write_rest() {
+void Session::write_rest(std::size_t sent) {
+  if (!unsent_share_.grow_to(service_.budget, sending_.size())) {
+    close();
+    return;
+  }
   writing_ = true;
   const auto began = now_;
   const auto before = deadline_;
   set_deadline(now_ + service_.options.body_timeout);
-  asio::async_write(socket_, asio::buffer(sending_),
+  asio::async_write(socket_, asio::buffer(sending_) + sent,
                     [self = shared_from_this(), began, before](const error_code& ec, std::size_t) {
                       self->writing_ = false;
                       if (self->closed_) {
@@ -371,6 +389,7 @@ void Session::write_rest() {
                       }
                       self->now_ = Clock::now();
                       self->sending_ = {};
+                      self->unsent_share_.give_back(self->service_.budget);
                       // What was pending goes on to be: nothing was read meanwhile.
                       self->set_deadline(before == Worker::kNever ? before : before + (self->now_ - began));
                       self->advance();
@@ -431,6 +450,8 @@ void Session::close() {
     return;
   }
   closed_ = true;
+  body_share_.give_back(service_.budget);
+  unsent_share_.give_back(service_.budget);
   error_code ignored;
   socket_.close(ignored);
   worker_->remove(*this);

@@ -68,11 +68,12 @@ class Session final : public Exchange, public std::enable_shared_from_this<Sessi
   void flush();
   bool send();
   void flushed();
-  void write_rest();
+  void write_rest(std::size_t sent);
   void begin_linger();
   void set_deadline(Clock::time_point deadline);
   void prepare_answer(bool keep_alive);
   std::size_t body_limit() const;
+  bool hold_body(std::size_t bytes);
 
   std::shared_ptr<Worker> worker_;
   Socket socket_;
@@ -82,7 +83,9 @@ class Session final : public Exchange, public std::enable_shared_from_this<Sessi
   std::size_t header_bytes_ = 0;
   std::size_t lingered_bytes_ = 0;
   std::size_t read_bytes_ = 0;
-  std::string sending_;  // what the socket did not take at once
+  std::string sending_;  // answers of which the socket did not take everything at once
+  Share body_share_;
+  Share unsent_share_;
   bool reading_ = false;
   bool writing_ = false;
   bool last_ = false;     // nothing is parsed any more: close when all is written

@@ -64,6 +64,24 @@ TEST_F(List, MaxBytesGivesAtLeastOneItem) {
   EXPECT_TRUE(object.contains("cursor"));
 }
 
+TEST_F(List, MaxBytesCountsEscapesToo) {
+  for (const char* key : {"a", "b", "c"}) {
+    put(key, std::string(1000, '\x01'));  // six bytes each in JSON
+  }
+  std::size_t pages = 0;
+  std::string cursor;
+  do {
+    const Reply reply = call("GET", "/v1/kv?max_bytes=13000" + (cursor.empty() ? "" : "&cursor=" + cursor));
+    ASSERT_EQ(reply.status, 200u);
+    EXPECT_LT(reply.body.size(), 13'500u);
+    const auto object = reply.json().as_object();
+    EXPECT_EQ(object.at("items").as_array().size(), pages == 0 ? 2u : 1u);
+    cursor = object.contains("cursor") ? std::string(object.at("cursor").as_string()) : "";
+    ++pages;
+  } while (!cursor.empty());
+  EXPECT_EQ(pages, 2u);
+}
+
 TEST_F(List, BadCursors) {
   fill(3);
   const std::string cursor(call("GET", "/v1/kv?prefix=k&limit=1").json().at("cursor").as_string());

@@ -388,6 +388,55 @@ TEST_F(Protocol, AClientThatDoesNotReadIsCutOff) {
   EXPECT_LT(connection.rest().size(), 64u << 20);
 }
 
+TEST_F(Protocol, BodiesThatComeInShareOneBudget) {
+  limits_.max_buffered_bytes = 1 << 20;
+  const std::string value(600 << 10, 'v');
+  const std::string whole = request("PUT", "/v1/kv/a", "Expect: 100-continue\r\n", value);
+  Connection first(port());
+  first.send(whole.substr(0, whole.size() - value.size()));
+  EXPECT_EQ(first.receive().status, 100u);
+  Connection second(port());
+  const Reply reply = second.ask(whole);
+  EXPECT_EQ(reply.status, 429u);
+  EXPECT_EQ(reply.problem(), "overloaded");
+  EXPECT_EQ(reply.member("outcome"), "not_applied");
+  EXPECT_EQ(reply.header("retry-after"), "1");
+  Connection chunked(port());
+  chunked.send("PUT /v1/kv/c HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n96000\r\n" + value);
+  EXPECT_EQ(chunked.receive().status, 429u);
+  EXPECT_EQ(put("small", "is not counted").status, 201u);
+  first.send(value);
+  EXPECT_EQ(first.receive().status, 201u);
+  EXPECT_EQ(put("a", value).status, 200u);
+}
+
+TEST_F(Protocol, AnswersThatAreNotTakenShareOneBudget) {
+  limits_.max_buffered_bytes = 1 << 20;
+  put("big", std::string(1 << 20, 'x'));
+  put("small", "s");
+  std::string bytes;
+  for (int i = 0; i < 64; ++i) {
+    bytes += request("GET", "/v1/kv/big?consistency=local");
+  }
+  {
+    Connection slow(port());
+    slow.send(bytes);
+    Reply reply;
+    while ((reply = get("big")).status == 200) {
+    }
+    EXPECT_EQ(reply.status, 429u);
+    EXPECT_EQ(reply.problem(), "overloaded");
+    EXPECT_EQ(reply.header("retry-after"), "1");
+    EXPECT_EQ(call("GET", "/v1/kv").status, 429u);
+    EXPECT_EQ(get("small").body, "s");
+  }
+  Reply reply;
+  while ((reply = get("big")).status != 200) {  // until the server has seen that the slow one is gone
+    EXPECT_EQ(reply.status, 429u);
+  }
+  EXPECT_EQ(reply.body.size(), 1u << 20);
+}
+
 TEST_F(Protocol, TooManyConnections) {
   options_.max_connections = 2;
   Connection first(port());
