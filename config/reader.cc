@@ -144,7 +144,7 @@ struct Reader::Toml {
     std::string text = std::string("unknown ") + what;
     if (const std::string_view meant = nearest(key.str(), known); !meant.empty()) {
       text.append(", did you mean ").append(meant).append("?");
-      reader.faulty_.insert(parent + std::string(meant));  // that it is missing is a consequence
+      reader.meant_.push_back(parent + std::string(meant));
     } else {
       text.append(", allowed here:");
       for (const std::string_view k : known) text.append(" ").append(k);
@@ -228,6 +228,10 @@ bool Reader::read(std::string_view toml) {
   try {
     const toml::table top = toml::parse(toml, file_);
     Toml{*this}.read_top(top);
+    // That a misspelt key is missing is a consequence; one that stands there too is checked like any other.
+    for (const std::string& key : meant_) {
+      if (!given(key)) faulty_.insert(key);
+    }
     return true;
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;

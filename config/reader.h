@@ -46,6 +46,7 @@ class Reader {
   const std::vector<Key> keys_;
   std::map<std::string, Found> found_;  // by path, tables too
   std::set<std::string> faulty_;
+  std::vector<std::string> meant_;               // by keys that are unknown
   std::multimap<unsigned, std::string> faults_;  // by line
 };
 

@@ -214,10 +214,23 @@ TEST(Config, CombinationsThatCannotWork) {
   EXPECT_THAT(faults_of("[limits]\nmax_value_bytes = '60MiB'\n"),
               ElementsAre(HasSubstr("t.toml:12: peer.max_frame_bytes: is \"16MiB\" unless given, must be at least "
                                     "limits.max_value_bytes")));
+  // A value of the greatest size with its key must get through.
+  EXPECT_THAT(faults_of("[limits]\nmax_inflight_bytes = '1MiB'\n"),
+              ElementsAre(HasSubstr("t.toml:12: limits.max_inflight_bytes: found \"1MiB\", must be at least "
+                                    "limits.max_value_bytes and 16KiB more")));
+  EXPECT_THAT(faults_of("[limits]\nmax_inflight_bytes = '1040KiB'\n"), IsEmpty());
+  EXPECT_THAT(faults_of("[limits]\nmax_buffered_bytes = '1000KiB'\n"),
+              ElementsAre(HasSubstr("limits.max_buffered_bytes: found \"1000KiB\", must be at least")));
   EXPECT_THAT(faults_of("[http]\nlisten = '0.0.0.0:9000'\n[peer]\nlisten = '127.0.0.1:9000'\n"),
               ElementsAre(HasSubstr("t.toml:14: peer.listen: found \"127.0.0.1:9000\", must have another port")));
   EXPECT_THAT(faults_of("[http]\nlisten = 'x:9000'\n[peer]\nlisten = 'x:9000'\n"),
               ElementsAre(HasSubstr("must differ from http.listen")));
+}
+
+TEST(Config, AMisspeltKeyBesideTheRealOneHidesNoFault) {
+  EXPECT_THAT(faults_of("[http]\nthreads = 0\nthread = 4\n"),
+              ElementsAre(HasSubstr("t.toml:12: http.threads: found 0, must be 1 to 256"),
+                          HasSubstr("t.toml:13: http.thread: unknown key, did you mean threads?")));
 }
 
 TEST(Config, ALimitOfEveryRoomIsChecked) {
