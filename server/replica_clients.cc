@@ -68,7 +68,7 @@ void Replica::wait_revision(raft::Instant now, storage::Revision revision, raft:
     done({});
     return;
   }
-  revisions_behind_.emplace(revision, waiters_.add_read({std::move(done), now, deadline}));
+  revisions_behind_.emplace(revision, waiters_.add_read({std::move(done), now, deadline, true}));
 }
 
 void Replica::transfer_leadership(raft::Instant now, raft::NodeId target, raft::Instant deadline,
@@ -356,7 +356,7 @@ void Replica::read_when_applied(raft::Instant now, ReadTicket ticket, raft::Inde
 void Replica::finish_read(raft::Instant now, ReadTicket ticket, std::optional<Failure> failure) {
   auto waiting = waiters_.take_read(ticket);
   if (!waiting) return;
-  if (!failure) ports_.probe.read_index_finished(now - waiting->arrived);
+  if (!failure && !waiting->for_revision) ports_.probe.read_index_finished(now - waiting->arrived);
   waiting->done({failure});
 }
 
@@ -379,7 +379,10 @@ void Replica::expire(raft::Instant now) {
     std::erase_if(queue_, [&](const Queued& item) {
       return item.from == self_ && item.sequence != 0 && !waiters_.find_write(item.sequence);
     });
-  for (const auto ticket : expired.reads) finish_read(now, ticket, silence);
+  for (const auto ticket : expired.reads) {
+    const auto waiting = waiters_.take_read(ticket);
+    waiting->done({waiting->for_revision ? Failure::timeout : silence});
+  }
   if (!expired.reads.empty()) forget_answered_reads();
 }
 

@@ -39,6 +39,7 @@ struct WaitingRead {
   ReadDone done;
   raft::Instant arrived;
   raft::Instant deadline;
+  bool for_revision = false;  // waits for a revision to be applied here, whoever leads
 };
 
 using ReadTicket = std::uint64_t;

@@ -91,6 +91,11 @@ struct FakeSnapshots final : SnapshotPort {
   int hurried = 0;
 };
 
+struct CountingProbe final : Probe {
+  int read_indexes = 0;
+  void read_index_finished(raft::Duration) override { ++read_indexes; }
+};
+
 class ReplicaTest : public ::testing::Test {
  protected:
   void start(std::uint64_t nodes) {
@@ -239,7 +244,7 @@ class ReplicaTest : public ::testing::Test {
   FakeState state;
   FakeTransport transport;
   FakeSnapshots snapshots;
-  Probe probe;
+  CountingProbe probe;
   std::unique_ptr<Replica> replica;
   std::map<std::uint64_t, WriteResult> writes;
   std::uint64_t revision = 0;
@@ -339,6 +344,33 @@ TEST_F(ReplicaTest, ADeadlineTellsAQueuedWriteFromAPlacedOne) {
   ASSERT_TRUE(writes.contains(2));
   EXPECT_EQ(writes[2].failure, Failure::timeout);
   EXPECT_FALSE(writes[2].not_applied) << "it left for the leader";
+}
+
+TEST_F(ReplicaTest, WaitingForARevisionEndsInATimeoutWhoeverLeads) {
+  start(3);
+  std::optional<Failure> revision, linearizable;
+  replica->wait_revision(now, storage::Revision{7}, now + milliseconds(100),
+                         [&](const ReadResult& result) { revision = result.failure; });
+  replica->read_index(now, now + milliseconds(100), [&](const ReadResult& result) { linearizable = result.failure; });
+  pass(milliseconds(200));
+  EXPECT_EQ(revision, Failure::timeout);
+  EXPECT_EQ(linearizable, Failure::no_leader);
+}
+
+TEST_F(ReplicaTest, OnlyConfirmationsOfLeadershipAreMeasured) {
+  start(1);
+  persist_all();
+  apply_all();
+  replica->wait_revision(now, storage::Revision{1}, now + milliseconds(500),
+                         [](const ReadResult& result) { EXPECT_FALSE(result.failure); });
+  write(1);
+  persist_all();
+  apply_all();
+  EXPECT_EQ(replica->waiting(), 0u);
+  EXPECT_EQ(probe.read_indexes, 0);
+  replica->read_index(now, now + milliseconds(500), [](const ReadResult&) {});
+  replica->carry_out(now);
+  EXPECT_EQ(probe.read_indexes, 1);
 }
 
 TEST_F(ReplicaTest, ALeaderRefusesForwardsOfAnotherTermAndOfNoOrigin) {
