@@ -127,6 +127,7 @@ class Replica {
   // carry_out's steps, in order.
   void place_writes(raft::Instant now);
   void propose_queue(raft::Instant now);
+  void fail_overloaded(raft::Instant now, std::deque<Queued>& batch);
   void forward_queue(raft::Instant now);
   void ask_reads(raft::Instant now);
   void ask_leader(raft::Instant now);

@@ -11,8 +11,8 @@ namespace {
 
 // A forward that found no connection is tried again after this.
 constexpr raft::Duration kForwardRetry = std::chrono::milliseconds(20);
-// The core refused a proposal (too much uncommitted, or handing over): asked again after this, or when the commit index
-// moves.
+// The core refused a proposal (too much uncommitted, or handing over): asked with what else has queued after this, or
+// when the commit index moves.
 constexpr raft::Duration kProposeRetry = std::chrono::milliseconds(5);
 // A follower whose question for a read index was not answered asks again after this.
 constexpr raft::Duration kReadRetry = std::chrono::milliseconds(200);
@@ -174,9 +174,13 @@ void Replica::propose_queue(raft::Instant now) {
 
     const std::size_t commands = builder.commands(), bytes = builder.bytes();
     const auto proposed = core_.propose(now, builder.finish(wall_time_ms_()));
-    if (std::holds_alternative<raft::Refusal>(proposed)) {
-      // Nothing of it was appended. It goes on to wait, in its order, until the core takes it or leadership is gone.
-      queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+    if (const auto* refusal = std::get_if<raft::Refusal>(&proposed)) {
+      // Nothing of it was appended. While handing over it goes on to wait, in its order, until the core takes it or
+      // leadership is gone.
+      if (*refusal == raft::Refusal::overloaded)
+        fail_overloaded(now, batch);
+      else
+        queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
       retry_propose_ = now + kProposeRetry;
       refused_at_commit_ = core_.commit();
       return;
@@ -190,6 +194,20 @@ void Replica::propose_queue(raft::Instant now) {
         waiting->placed_in = term;
     }
   }
+}
+
+// More is uncommitted than may be: clients are told, rather than kept until their deadlines.
+void Replica::fail_overloaded(raft::Instant now, std::deque<Queued>& batch) {
+  std::vector<Queued> forwarded;
+  for (auto& item : batch) {
+    if (item.from != self_)
+      forwarded.push_back(std::move(item));
+    else if (item.sequence != 0)
+      fail_write(now, item.sequence, Failure::overloaded, true);
+    else
+      reclaimed_at_.reset();  // its compaction is proposed again
+  }
+  refuse_forwarded(forwarded, WriteRefusal::overloaded);
 }
 
 void Replica::forward_queue(raft::Instant now) {

@@ -110,8 +110,7 @@ class ReplicaTest : public ::testing::Test {
     start.now = now;
     start.random = [](std::uint64_t bound) { return bound / 2; };
     start.wall_time_ms = [] { return std::uint64_t{0}; };
-    replica =
-        std::make_unique<Replica>(ReplicaOptions{}, start, Replica::Ports{log, state, transport, snapshots, probe});
+    replica = std::make_unique<Replica>(options, start, Replica::Ports{log, state, transport, snapshots, probe});
     pass(milliseconds(0));
   }
 
@@ -245,6 +244,7 @@ class ReplicaTest : public ::testing::Test {
   FakeTransport transport;
   FakeSnapshots snapshots;
   CountingProbe probe;
+  ReplicaOptions options;
   std::unique_ptr<Replica> replica;
   std::map<std::uint64_t, WriteResult> writes;
   std::uint64_t revision = 0;
@@ -585,6 +585,44 @@ TEST_F(ReplicaTest, WithoutRoomPutsAreRefusedAndDeletesAreNot) {
   apply_all();
   ASSERT_TRUE(writes.contains(3));
   EXPECT_FALSE(writes[3].failure);
+}
+
+TEST_F(ReplicaTest, BeyondWhatMayBeUncommittedWritesAreRefusedAndThoseOfOthersToo) {
+  options.raft.max_uncommitted_bytes = 1;  // one batch at a time
+  start(1);
+  persist_all();
+  apply_all();
+  write(1);
+  write(2);
+  ASSERT_TRUE(writes.contains(2));
+  EXPECT_EQ(writes[2].failure, Failure::overloaded);
+  EXPECT_TRUE(writes[2].not_applied);
+  EXPECT_FALSE(writes.contains(1));
+  write(3);
+  EXPECT_FALSE(writes.contains(3)) << "asked again only after a while";
+
+  storage::pb::Command foreign;
+  foreign.set_apply_version(storage::kApplyVersion);
+  foreign.mutable_origin()->set_node(2);
+  foreign.mutable_origin()->set_boot(5);
+  foreign.mutable_origin()->set_sequence(6);
+  foreign.mutable_put()->set_key("x");
+  replica->on_message(now, NodeId{2}, ForwardWrites{replica->core().term(), {foreign.SerializeAsString()}});
+  pass(milliseconds(10));
+  EXPECT_EQ(writes[3].failure, Failure::overloaded);
+  const auto refused = transport.take<ForwardRefused>();
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].reason, WriteRefusal::overloaded);
+  EXPECT_EQ(refused[0].sequences, std::vector<std::uint64_t>{6});
+
+  persist_all();
+  apply_all();
+  EXPECT_FALSE(writes[1].failure);
+  write(4);
+  persist_all();
+  apply_all();
+  ASSERT_TRUE(writes.contains(4)) << "committed meanwhile: there is room again";
+  EXPECT_FALSE(writes[4].failure);
 }
 
 TEST_F(ReplicaTest, StopAnswersEverythingThatWaits) {
