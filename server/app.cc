@@ -22,7 +22,8 @@ namespace {
 
 // SIGTERM to exit takes at most 5 s: these add up to less.
 constexpr auto kHandOverTimeout = std::chrono::milliseconds(1500);
-constexpr auto kDrainTimeout = std::chrono::milliseconds(2000);
+constexpr auto kDrainTimeout = std::chrono::milliseconds(1000);
+constexpr auto kSendTimeout = std::chrono::milliseconds(1000);
 
 HostOptions host_options(const config::Config& config) {
   HostOptions out;
@@ -128,7 +129,8 @@ int run(const config::Config& config, const std::string& config_file) {
     reload(config_file);
   }
   (*host)->hand_over(kHandOverTimeout);
-  http.stop(kDrainTimeout);
+  (*host)->drain(kDrainTimeout);
+  http.stop(kSendTimeout);
   (*host)->stop();
   spdlog::info("stopped");
   return kExitStopped;

@@ -15,6 +15,7 @@ namespace tenaz::server {
 namespace {
 
 constexpr auto kDiskCheckInterval = std::chrono::milliseconds(500);
+constexpr auto kDrainCheckInterval = std::chrono::milliseconds(10);
 
 std::uint64_t random_number() {
   std::random_device device;
@@ -162,29 +163,44 @@ void Host::hand_over(std::chrono::nanoseconds timeout) {
   std::promise<void> handed;
   auto done = handed.get_future();
   const bool asked = enqueue_task([this, timeout, &handed] {
-    if (!replica_ || replica_->core().role() != raft::Role::leader) {
+    leaving_ = true;
+    if (!replica_ || replica_->core().role() != raft::Role::leader ||
+        replica_->core().configuration().voters.size() < 2) {
       handed.set_value();
       return;
     }
     spdlog::info("handing leadership over");
     const raft::Instant now = boot_now();
-    replica_->transfer_leadership(now, raft::NodeId{}, now + timeout, [&handed](bool ok) {
-      if (!ok) spdlog::warn("no other node took the leadership over");
+    replica_->transfer_leadership(now, raft::NodeId{}, now + timeout, [&handed](TransferOutcome outcome) {
+      if (outcome != TransferOutcome::done) spdlog::warn("no other node took the leadership over");
       handed.set_value();
     });
   });
   if (asked) done.wait();
 }
 
+void Host::drain(std::chrono::nanoseconds timeout) {
+  const raft::Instant until = boot_now() + timeout;
+  std::size_t waiting = 0;
+  on_replica([this] {
+    if (replica_) replica_->drain();
+  });
+  for (;;) {
+    on_replica([&] { waiting = replica_ ? replica_->waiting() : 0; });
+    if (waiting == 0 || boot_now() >= until) break;
+    std::this_thread::sleep_for(kDrainCheckInterval);
+  }
+  if (waiting > 0) spdlog::info("{} requests still wait; they are told that this node stops", waiting);
+  on_replica([this] {
+    if (replica_) replica_->stop(boot_now());
+  });
+}
+
 void Host::stop() {
   if (!thread_.joinable()) return;
-  std::promise<void> answered;
-  auto done = answered.get_future();
-  enqueue_task([this, &answered] {
+  on_replica([this] {
     if (replica_) replica_->stop(boot_now());
-    answered.set_value();
   });
-  done.wait();
   {
     const std::lock_guard lock(calls_mutex_);
     accepting_ = false;
@@ -192,7 +208,7 @@ void Host::stop() {
   // Whoever calls goes before whom it calls: the replica's thread, those that hand the applier what they fetched, the
   // applier, and the log writer, for which both of them wait.
   boost::asio::post(io_, [this] {
-    drain();
+    take_calls();
     timer_.cancel();
     disk_timer_.cancel();
     state_timer_.cancel();
@@ -224,7 +240,7 @@ void Host::enqueue(Call call) {
     }
   }
   if (first) {
-    boost::asio::post(io_, [this] { drain(); });
+    boost::asio::post(io_, [this] { take_calls(); });
   }
 }
 
@@ -244,7 +260,16 @@ void Host::refuse(const Call& call) {
     read->done({Failure::not_ready});
 }
 
-void Host::drain() {
+void Host::on_replica(const Task& task) {
+  std::promise<void> done;
+  const bool asked = enqueue_task([&] {
+    task();
+    done.set_value();
+  });
+  if (asked) done.get_future().wait();
+}
+
+void Host::take_calls() {
   {
     const std::lock_guard lock(calls_mutex_);
     taken_.swap(calls_);
@@ -339,13 +364,14 @@ void Host::status(std::function<void(const NodeStatus&)> done) {
     NodeStatus status = replica_ ? replica_->status(boot_now()) : status_without_state();
     status.name = options_.name;
     status.cluster_id = options_.cluster_id;
+    status.stopping |= leaving_;
     done(status);
   }));
 }
 
-void Host::transfer_leadership(raft::NodeId target, raft::Duration timeout, std::function<void(bool)> done) {
+void Host::transfer_leadership(raft::NodeId target, raft::Duration timeout, TransferDone done) {
   enqueue(Task([this, target, deadline = boot_now() + timeout, done = std::move(done)]() mutable {
-    if (!replica_) return done(false);
+    if (!replica_) return done(TransferOutcome::refused);
     replica_->transfer_leadership(boot_now(), target, deadline, std::move(done));
   }));
 }

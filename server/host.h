@@ -52,9 +52,13 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   // Binds the peers' port and begins to take part.
   storage::Result<void> start();
 
-  // Hands leadership over if this node leads, waiting at most `timeout` for it. Blocks; not from a callback.
+  // The way out, in this order; each blocks, and none may be called from a callback.
+  // Status says so from now on, but everything is still served. Hands leadership over if this node leads and another
+  // can, waiting at most `timeout` for it.
   void hand_over(std::chrono::nanoseconds timeout);
-  // Answers what waits, stops all threads and makes the state durable. No callback comes afterwards.
+  // Refuses what comes as stopping, gives what waits until `timeout` to be done, and answers the rest as stopping.
+  void drain(std::chrono::nanoseconds timeout);
+  // Stops all threads and makes the state durable. No callback comes afterwards.
   void stop();
 
   // --- Node (thread-safe) -------------------------------------------------------------------------------------------
@@ -65,7 +69,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
                      std::function<void(const ReadResult&)> done) override;
   void status(std::function<void(const NodeStatus&)> done) override;
   std::shared_ptr<const storage::kv::Reader> reader() const override;
-  void transfer_leadership(raft::NodeId target, raft::Duration timeout, std::function<void(bool)> done) override;
+  void transfer_leadership(raft::NodeId target, raft::Duration timeout, TransferDone done) override;
 
  private:
   Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::unique_ptr<storage::RaftLog> log,
@@ -89,7 +93,9 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   void enqueue(Call call);
   // After the host has begun to stop nothing is enqueued any more; false then.
   bool enqueue_task(Task task);
-  void drain();
+  // Runs `task` on the replica's thread and waits for it.
+  void on_replica(const Task& task);
+  void take_calls();
   void refuse(const Call& call);  // the state is missing
   // Begins to take part in Raft, with the state in force. On the replica's thread, or before there is one.
   void take_part();
@@ -149,9 +155,10 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
 
   std::mutex calls_mutex_;
   std::vector<Call> calls_;
-  std::vector<Call> taken_;  // drain()'s, kept for its capacity
+  std::vector<Call> taken_;  // take_calls()'s, kept for its capacity
   bool accepting_ = true;
   bool disk_low_ = false;
+  bool leaving_ = false;  // since hand_over()
 
   std::unique_ptr<peer::Transport> transport_;
   std::unique_ptr<LogWriter> log_writer_;

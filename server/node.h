@@ -39,6 +39,12 @@ struct ReadResult {
   std::optional<Failure> failure;  // nothing: this node's state may be read now
 };
 
+enum class TransferOutcome {
+  done,     // the target leads
+  refused,  // not begun: there is nobody to hand over to, another one is under way, or the leader is out of reach
+  failed,   // begun, and by the deadline nobody else led
+};
+
 struct PeerView {
   raft::NodeId id;
   std::string address;
@@ -56,9 +62,11 @@ struct NodeStatus {
   raft::Configuration configuration;
   bool disk_low = false;
   bool quorum_reachable = false;  // a majority answers (leader), or a leader is heard (others)
-  bool stopping = false;
+  bool stopping = false;          // asked to stop, though it may still serve
   bool state_missing = false;  // it is being fetched from another node; until then this node takes no part
 };
+
+using TransferDone = std::function<void(TransferOutcome)>;
 
 class Node {
  public:
@@ -81,8 +89,8 @@ class Node {
   // behind it, so hold it only for one request.
   virtual std::shared_ptr<const storage::kv::Reader> reader() const = 0;
 
-  // Hands leadership to `target` (0: to the best peer). True: this node's part succeeded and the target leads.
-  virtual void transfer_leadership(raft::NodeId target, raft::Duration timeout, std::function<void(bool)> done) = 0;
+  // Hands leadership to `target` (0: to the best peer).
+  virtual void transfer_leadership(raft::NodeId target, raft::Duration timeout, TransferDone done) = 0;
 };
 
 }  // namespace tenaz::server

@@ -365,7 +365,7 @@ NodeStatus Replica::status(raft::Instant now) const {
   out.revision = revision_;
   out.configuration = core_.configuration();
   out.disk_low = disk_low_;
-  out.stopping = stopping_;
+  out.stopping = draining_;
   std::size_t active = 1;
   for (const auto& member : out.configuration.members) {
     if (member.id == self_) continue;

@@ -68,8 +68,7 @@ class Replica {
              WriteDone done);
   void read_index(raft::Instant now, raft::Instant deadline, ReadDone done);
   void wait_revision(raft::Instant now, storage::Revision revision, raft::Instant deadline, ReadDone done);
-  void transfer_leadership(raft::Instant now, raft::NodeId target, raft::Instant deadline,
-                           std::function<void(bool)> done);
+  void transfer_leadership(raft::Instant now, raft::NodeId target, raft::Instant deadline, TransferDone done);
 
   // --- the world ----------------------------------------------------------------------------------------------------
   void on_message(raft::Instant now, raft::NodeId from, PeerMessage message);
@@ -92,7 +91,9 @@ class Replica {
   // When tick() is due next.
   raft::Instant deadline() const;
 
-  // From now on writes and reads are refused as stopping, and those that wait are answered.
+  // From now on what clients ask is refused as stopping; what waits goes on to.
+  void drain() { draining_ = true; }
+  // The same, and what waits is answered.
   void stop(raft::Instant now);
   // Calls that wait for an answer.
   std::size_t waiting() const { return waiters_.size(); }
@@ -194,7 +195,7 @@ class Replica {
     raft::NodeId from;    // the leader when it was asked for
     raft::Instant deadline;
     bool local = false;  // run by this node's core
-    std::function<void(bool)> done;
+    TransferDone done;
   };
   std::vector<Transfer> transfers_;
 
@@ -220,7 +221,8 @@ class Replica {
   raft::Role seen_role_ = raft::Role::follower;
   raft::Term seen_term_;
   raft::NodeId seen_leader_;
-  bool stopping_ = false;
+  bool draining_ = false;
+  bool stopping_ = false;  // and draining_
 };
 
 }  // namespace tenaz::server

@@ -31,7 +31,7 @@ void Replica::write(raft::Instant now, std::uint64_t sequence, std::string comma
                     WriteDone done) {
   WriteResult refused;
   refused.not_applied = true;
-  if (stopping_)
+  if (draining_)
     refused.failure = Failure::stopping;
   else if (waiters_.bytes() + command.size() > options_.max_inflight_bytes)
     refused.failure = Failure::overloaded;
@@ -52,7 +52,7 @@ void Replica::write(raft::Instant now, std::uint64_t sequence, std::string comma
 }
 
 void Replica::read_index(raft::Instant now, raft::Instant deadline, ReadDone done) {
-  if (stopping_) {
+  if (draining_) {
     done({Failure::stopping});
     return;
   }
@@ -60,7 +60,7 @@ void Replica::read_index(raft::Instant now, raft::Instant deadline, ReadDone don
 }
 
 void Replica::wait_revision(raft::Instant now, storage::Revision revision, raft::Instant deadline, ReadDone done) {
-  if (stopping_) {
+  if (draining_) {
     done({Failure::stopping});
     return;
   }
@@ -71,21 +71,20 @@ void Replica::wait_revision(raft::Instant now, storage::Revision revision, raft:
   revisions_behind_.emplace(revision, waiters_.add_read({std::move(done), now, deadline, true}));
 }
 
-void Replica::transfer_leadership(raft::Instant now, raft::NodeId target, raft::Instant deadline,
-                                  std::function<void(bool)> done) {
+void Replica::transfer_leadership(raft::Instant now, raft::NodeId target, raft::Instant deadline, TransferDone done) {
   const raft::NodeId leader = core_.leader();
-  if (stopping_ || !leader) {
-    done(false);
+  if (draining_ || !leader) {
+    done(TransferOutcome::refused);
     return;
   }
   if (target == leader) {
-    done(true);
+    done(TransferOutcome::done);
     return;
   }
   const bool asked =
       leads() ? core_.transfer_leadership(now, target) : ports_.transport.send(leader, TransferRequest{target});
   if (!asked) {
-    done(false);
+    done(TransferOutcome::refused);
     return;
   }
   transfers_.push_back({target, leader, deadline, leads(), std::move(done)});
@@ -98,20 +97,20 @@ void Replica::settle_transfers(raft::Instant now) {
   auto waiting = std::exchange(transfers_, {});
   for (auto& transfer : waiting) {
     if (leader && (transfer.target ? leader == transfer.target : leader != transfer.from))
-      transfer.done(true);
+      transfer.done(TransferOutcome::done);
     else if (now >= transfer.deadline || (transfer.local && leads() && !under_way))
-      transfer.done(false);
+      transfer.done(TransferOutcome::failed);
     else
       transfers_.push_back(std::move(transfer));
   }
 }
 
 void Replica::stop(raft::Instant now) {
-  stopping_ = true;
+  draining_ = stopping_ = true;
   for (const auto sequence : waiters_.all_writes())
     fail_write(now, sequence, Failure::stopping, !waiters_.find_write(sequence)->placed_in);
   for (const auto ticket : waiters_.all_reads()) finish_read(now, ticket, Failure::stopping);
-  for (auto& transfer : std::exchange(transfers_, {})) transfer.done(false);
+  for (auto& transfer : std::exchange(transfers_, {})) transfer.done(TransferOutcome::failed);
   unasked_reads_.clear();
   std::vector<Queued> forwarded;
   for (auto& item : std::exchange(queue_, {}))

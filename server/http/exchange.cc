@@ -56,8 +56,8 @@ void Exchange::status(Step then) {
 
 void Exchange::transfer_leadership(raft::NodeId target, Step then) {
   wait_for(then, [&] {
-    service_.node.transfer_leadership(target, time_left(), [this](bool done) {
-      transferred = done;
+    service_.node.transfer_leadership(target, time_left(), [this](TransferOutcome outcome) {
+      transfer_outcome = outcome;
       arrived();
     });
   });

@@ -53,7 +53,7 @@ class Exchange {
   WriteResult write_result;
   ReadResult read_result;
   NodeStatus status_result;
-  bool transferred = false;
+  TransferOutcome transfer_outcome = TransferOutcome::failed;
 
   // --- waiting: `then` runs on this thread; nothing else happens to the exchange until then
   // ---------------------------

@@ -35,16 +35,22 @@ std::optional<raft::NodeId> take_target(Exchange& exchange) {
 
 void tell_outcome(Exchange& exchange) {
   const raft::Status& raft = exchange.status_result.raft;
-  if (exchange.transferred) {
+  if (exchange.transfer_outcome == TransferOutcome::done) {
     answer_json(exchange, 200, json::object{{"leader_id", raft.leader.value}, {"term", raft.term.value}});
-  } else if (!raft.leader) {
-    answer(exchange, problem_of(Failure::no_leader));
-  } else {
-    answer(exchange,
-           {.code = Code::timeout,
-            .detail = "leadership was not handed over in time; node " + std::to_string(raft.leader.value) + " leads",
-            .members = ",\"leader_id\":" + std::to_string(raft.leader.value)});
+    return;
   }
+  if (!raft.leader) {
+    answer(exchange, problem_of(Failure::no_leader));
+    return;
+  }
+  const bool refused = exchange.transfer_outcome == TransferOutcome::refused;
+  const std::string leader = std::to_string(raft.leader.value);
+  answer(exchange, {.code = refused ? Code::not_ready : Code::timeout,
+                    .detail = (refused ? "leadership cannot be handed over now: another hand-over is under way, or the "
+                                         "leader or the target is out of reach; node "
+                                       : "leadership was not handed over in time; node ") +
+                              leader + " leads",
+                    .members = ",\"leader_id\":" + leader});
 }
 
 void transfer_done(Exchange& exchange) {
@@ -59,8 +65,10 @@ void check_target(Exchange& exchange) {
     answer(exchange, {.code = Code::bad_json,
                       .detail = "\"to\": node " + std::to_string(target.value) + " is no voter of this cluster"});
   } else if (target && target == status.raft.leader) {
-    exchange.transferred = true;
+    exchange.transfer_outcome = TransferOutcome::done;
     tell_outcome(exchange);
+  } else if (voters.size() < 2) {
+    answer(exchange, {.code = Code::bad_json, .detail = "there is no other voter to hand leadership to"});
   } else {
     exchange.transfer_leadership(target, transfer_done);
   }

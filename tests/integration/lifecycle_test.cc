@@ -63,6 +63,37 @@ TEST(Shutdown, AllAtOnceAndBackAgain) {
   }
 }
 
+TEST(Shutdown, WhatCannotBeDoneAnyMoreIsToldSo) {
+  Cluster cluster(3);
+  cluster.start(1);
+  ASSERT_TRUE(eventually([&] { return cluster.status(1).has_value(); }));
+  RawConnection put(cluster.http_address(1)), get(cluster.http_address(1));
+  ASSERT_TRUE(put.send("PUT /v1/kv/k?timeout=60s HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\nv"));
+  ASSERT_TRUE(get.send("GET /v1/kv/k?timeout=60s HTTP/1.1\r\nHost: t\r\n\r\n"));
+  ASSERT_TRUE(cluster.status(1));  // answered behind them
+  cluster.terminate(1);
+  const auto written = put.answer();
+  ASSERT_TRUE(written) << cluster.log(1);
+  EXPECT_EQ(written->status, 503u);
+  EXPECT_EQ(written->code(), "stopping");
+  EXPECT_EQ(written->outcome(), "not_applied");
+  const auto read = get.answer();
+  ASSERT_TRUE(read) << cluster.log(1);
+  EXPECT_EQ(read->status, 503u);
+  EXPECT_EQ(read->code(), "stopping");
+  EXPECT_EQ(cluster.wait_exit(1), (Exit{0, 0}));
+}
+
+TEST(Shutdown, AClusterOfOneHasNobodyToHandOverTo) {
+  Cluster cluster(1);
+  cluster.start_all();
+  ASSERT_EQ(cluster.wait_leader(), 1);
+  cluster.terminate(1);
+  EXPECT_EQ(cluster.wait_exit(1), (Exit{0, 0}));
+  EXPECT_FALSE(cluster.logged(1, "handing leadership over")) << cluster.log(1);
+  EXPECT_FALSE(cluster.logged(1, "warning")) << cluster.log(1);
+}
+
 TEST(Start, ASecondProcessOnTheSameDataIsRefused) {
   Cluster cluster(1);
   cluster.start_all();

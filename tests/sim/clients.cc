@@ -175,9 +175,10 @@ void Clients::transfer(std::size_t node, raft::NodeId target) {
   call.deadline = world_.now() + milliseconds(1000);
   call.operation.client = kProbeClient;
   const std::size_t index = open(std::move(call));
-  machines_[node]->replica().transfer_leadership(world_.now(), target, calls_[index].deadline, [this, index](bool) {
-    if (answered(index)) finish(index);
-  });
+  machines_[node]->replica().transfer_leadership(world_.now(), target, calls_[index].deadline,
+                                                 [this, index](server::TransferOutcome) {
+                                                   if (answered(index)) finish(index);
+                                                 });
   machines_[node]->attend();
 }
 

@@ -271,18 +271,18 @@ void FakeNode::status(std::function<void(const NodeStatus&)> done) {
   });
 }
 
-void FakeNode::transfer_leadership(raft::NodeId target, raft::Duration, std::function<void(bool)> done) {
+void FakeNode::transfer_leadership(raft::NodeId target, raft::Duration, TransferDone done) {
   later([this, target, done = std::move(done)] {
-    bool transfers = false;
+    TransferOutcome outcome{};
     {
       const std::lock_guard lock(mutex_);
-      transfers = transfers_;
-      if (transfers) {
+      outcome = transfers_;
+      if (outcome == TransferOutcome::done) {
         status_.raft.leader = target ? target : raft::NodeId{2};
         status_.raft.role = raft::Role::follower;
       }
     }
-    done(transfers);
+    done(outcome);
   });
 }
 
@@ -297,9 +297,9 @@ void FakeNode::fail_reads(std::optional<Failure> failure) {
   read_failure_ = failure;
 }
 
-void FakeNode::refuse_transfers() {
+void FakeNode::end_transfers(TransferOutcome outcome) {
   const std::lock_guard lock(mutex_);
-  transfers_ = false;
+  transfers_ = outcome;
 }
 
 void FakeNode::change_status(const std::function<void(NodeStatus&)>& change) {

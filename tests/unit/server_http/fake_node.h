@@ -60,7 +60,7 @@ class FakeNode final : public Node {
   void wait_revision(Revision revision, raft::Duration timeout, std::function<void(const ReadResult&)> done) override;
   void status(std::function<void(const NodeStatus&)> done) override;
   std::shared_ptr<const storage::kv::Reader> reader() const override { return store_; }
-  void transfer_leadership(raft::NodeId target, raft::Duration timeout, std::function<void(bool)> done) override;
+  void transfer_leadership(raft::NodeId target, raft::Duration timeout, TransferDone done) override;
 
   // --- for the test; any thread
   // ---------------------------------------------------------------------------------------
@@ -68,7 +68,8 @@ class FakeNode final : public Node {
   // Every write from now on ends so; nothing: they succeed.
   void fail_writes(std::optional<Failure> failure, bool not_applied = true);
   void fail_reads(std::optional<Failure> failure);
-  void refuse_transfers();
+  // Every transfer from now on ends so.
+  void end_transfers(TransferOutcome outcome);
   // Every call from now on ends in an exception.
   void break_down() { broken_ = true; }
   void change_status(const std::function<void(NodeStatus&)>& change);
@@ -92,7 +93,7 @@ class FakeNode final : public Node {
   std::optional<Failure> write_failure_;
   bool not_applied_ = true;
   std::optional<Failure> read_failure_;
-  bool transfers_ = true;
+  TransferOutcome transfers_ = TransferOutcome::done;
   std::atomic<bool> broken_{false};
   bool held_ = false;
   bool over_ = false;

@@ -47,11 +47,24 @@ TEST_F(Health, LeadershipRefused) {
   }
   EXPECT_EQ(call("POST", "/v1/leadership", "", "{}").status, 415u);
   EXPECT_EQ(call("GET", "/v1/leadership").header("allow"), "POST");
-  node_->refuse_transfers();
-  const Reply reply = call("POST", "/v1/leadership", kJson, R"({"to":2})");
+}
+
+TEST_F(Health, LeadershipThatCannotBeHandedOverIsToldFromOneThatWasNotInTime) {
+  node_->end_transfers(TransferOutcome::failed);
+  Reply reply = call("POST", "/v1/leadership", kJson, R"({"to":2})");
   EXPECT_EQ(reply.status, 504u);
   EXPECT_EQ(reply.problem(), "timeout");
   EXPECT_EQ(reply.member("leader_id"), "1");
+  node_->end_transfers(TransferOutcome::refused);
+  reply = call("POST", "/v1/leadership", kJson, "{}");
+  EXPECT_EQ(reply.status, 503u);
+  EXPECT_EQ(reply.problem(), "not_ready");
+  EXPECT_EQ(reply.member("leader_id"), "1");
+  EXPECT_EQ(reply.member("detail").find("in time"), std::string::npos);
+  node_->change_status([](NodeStatus& status) { status.configuration.voters = {raft::NodeId{1}}; });
+  reply = call("POST", "/v1/leadership", kJson, "{}");
+  EXPECT_EQ(reply.status, 400u);
+  EXPECT_NE(reply.member("detail").find("no other voter"), std::string::npos);
 }
 
 TEST_F(Health, NotReadyWithoutAState) {

@@ -625,6 +625,47 @@ TEST_F(ReplicaTest, BeyondWhatMayBeUncommittedWritesAreRefusedAndThoseOfOthersTo
   EXPECT_FALSE(writes[4].failure);
 }
 
+TEST_F(ReplicaTest, WhileItDrainsWhatWaitsIsStillDoneAndNothingNewIsTaken) {
+  start(1);
+  persist_all();
+  apply_all();
+  write(1);
+  replica->drain();
+  write(2);
+  EXPECT_EQ(writes[2].failure, Failure::stopping);
+  EXPECT_TRUE(writes[2].not_applied);
+  std::optional<Failure> read;
+  replica->read_index(now, now + milliseconds(500), [&](const ReadResult& result) { read = result.failure; });
+  EXPECT_EQ(read, Failure::stopping);
+  EXPECT_EQ(replica->waiting(), 1u);
+  persist_all();
+  apply_all();
+  EXPECT_FALSE(writes[1].failure);
+  EXPECT_EQ(replica->waiting(), 0u);
+}
+
+TEST_F(ReplicaTest, ATransferThatCannotBeginIsRefused) {
+  start(3);
+  std::vector<TransferOutcome> outcomes;
+  const auto transfer = [&] {
+    replica->transfer_leadership(now, NodeId{3}, now + milliseconds(500),
+                                 [&](TransferOutcome outcome) { outcomes.push_back(outcome); });
+    replica->carry_out(now);
+  };
+  transfer();  // no leader is known
+  heartbeat(2, 1);
+  transport.connected = false;
+  transfer();
+  EXPECT_EQ(outcomes, (std::vector{TransferOutcome::refused, TransferOutcome::refused}));
+  transport.connected = true;
+  transfer();
+  heartbeat(2, 1);
+  EXPECT_EQ(outcomes.size(), 2u);
+  pass(milliseconds(600));
+  ASSERT_EQ(outcomes.size(), 3u);
+  EXPECT_EQ(outcomes[2], TransferOutcome::failed);
+}
+
 TEST_F(ReplicaTest, StopAnswersEverythingThatWaits) {
   start(3);
   write(1);  // queued

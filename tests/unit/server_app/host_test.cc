@@ -1,0 +1,78 @@
+// A node of its own, without HTTP.
+#include "server/host.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "raft/membership.h"
+
+namespace tenaz::server {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kPatience{60};
+
+class HostTest : public ::testing::Test {
+ protected:
+  void start() {
+    HostOptions options;
+    options.self = raft::NodeId{1};
+    options.cluster_id = std::string(32, '0');
+    options.data_dir = directory_;
+    options.founding = raft::founding_configuration({{options.self, "", "", "", ""}});
+    options.peer.listen = "127.0.0.1:0";
+    auto opened = Host::open(options, metrics_, [](const storage::Error& error) { FAIL() << error.message; });
+    ASSERT_TRUE(opened) << opened.error().message;
+    host_ = std::move(*opened);
+    ASSERT_TRUE(host_->start());
+  }
+  ~HostTest() override {
+    host_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  WriteResult put() {
+    storage::pb::Command command;
+    command.set_apply_version(storage::kApplyVersion);
+    command.mutable_put()->set_key("k");
+    std::promise<WriteResult> answered;
+    host_->write(command, kPatience, [&](const WriteResult& result) { answered.set_value(result); });
+    return answered.get_future().get();
+  }
+  bool stopping() {
+    std::promise<bool> answered;
+    host_->status([&](const NodeStatus& status) { answered.set_value(status.stopping); });
+    return answered.get_future().get();
+  }
+
+  const std::filesystem::path directory_ = testing::TempDir() + "tenaz-host-" + std::to_string(::getpid()) + "-" +
+                                           testing::UnitTest::GetInstance()->current_test_info()->name();
+  Metrics metrics_;
+  std::unique_ptr<Host> host_;
+};
+
+TEST_F(HostTest, OnTheWayOutItServesUntilItDrains) {
+  start();
+  EXPECT_FALSE(put().failure);
+  EXPECT_FALSE(stopping());
+  host_->hand_over(kPatience);
+  EXPECT_TRUE(stopping());
+  EXPECT_FALSE(put().failure);
+
+  std::promise<ReadResult> revision;  // one that never comes
+  host_->wait_revision(storage::Revision{1000}, kPatience,
+                       [&](const ReadResult& result) { revision.set_value(result); });
+  host_->drain(milliseconds(1));
+  EXPECT_EQ(revision.get_future().get().failure, Failure::stopping);
+  const WriteResult refused = put();
+  EXPECT_EQ(refused.failure, Failure::stopping);
+  EXPECT_TRUE(refused.not_applied);
+  EXPECT_TRUE(stopping());
+  host_->stop();
+}
+
+}  // namespace
+}  // namespace tenaz::server
