@@ -75,7 +75,11 @@ Host::Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::uniqu
       state_(std::make_shared<HeldState>(std::move(state), options_.data_dir / log_->state_directory())),
       state_missing_(state_.get()->applied_index() < log_->first_index().previous()),
       events_(metrics) {
-  metrics_.set_storage_figures([this] { return state_.get()->figures(); });
+  metrics_.set_storage_figures([this] {
+    std::vector<storage::Figure> figures = state_.get()->figures();
+    for (auto& figure : log_->figures()) figures.push_back(std::move(figure));
+    return figures;
+  });
 }
 
 Host::~Host() {

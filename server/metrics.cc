@@ -162,17 +162,17 @@ struct Metrics::Cells {
   WordCounts elections{"won", "lost"};
   Count pre_votes;
   Count leader_changes;
-  WordCounts stepdowns{};
+  WordCounts stepdowns{"higher_term", "lost_quorum"};
   Count snapshots_wanted;
   Count snapshots_installed;
   Count proposed_commands;
   Count proposed_bytes;
-  WordCounts proposals{"ok"};
+  WordCounts proposals{"ok", "refused", "unknown"};
   DurationBuckets proposal_seconds{kDurations, kNanoseconds};
   DurationBuckets read_index_seconds{kDurations, kNanoseconds};
 
   mutable std::mutex figures_mutex;
-  std::function<std::vector<storage::StateMachine::Figure>()> figures;
+  std::function<std::vector<storage::Figure>()> figures;
 
   void add_http(Page& page) const;
   void add_raft_events(Page& page) const;
@@ -209,9 +209,9 @@ void Metrics::Cells::add_raft_events(Page& page) const {
   page.counter("tenaz_raft_pre_votes_total", "Pre-votes that this node asked for.", number(pre_votes.get()));
   page.counter("tenaz_raft_leader_changes_total", "Changes of the known leader.", number(leader_changes.get()));
   page.words("tenaz_raft_stepdowns_total", "Times that this node ceased to lead.", "reason", stepdowns);
-  page.counter("tenaz_raft_snapshots_wanted_total", "Snapshots made because a peer fell behind the log.",
+  page.counter("tenaz_raft_snapshot_wanted_total", "Snapshots made because a peer fell behind the log.",
                number(snapshots_wanted.get()));
-  page.counter("tenaz_raft_snapshots_installed_total", "Snapshots installed here.", number(snapshots_installed.get()));
+  page.counter("tenaz_raft_snapshot_installed_total", "Snapshots installed here.", number(snapshots_installed.get()));
   page.words("tenaz_raft_proposals_total", "Writes that came through this node.", "result", proposals);
   page.counter("tenaz_raft_proposed_commands_total", "Commands appended as leader.", number(proposed_commands.get()));
   page.counter("tenaz_raft_proposed_bytes_total", "Bytes of commands appended as leader.",
@@ -304,7 +304,7 @@ void Metrics::read_index_finished(raft::Duration took) {
   cells_->read_index_seconds.observe(took);
 }
 
-void Metrics::set_storage_figures(std::function<std::vector<storage::StateMachine::Figure>()> figures) {
+void Metrics::set_storage_figures(std::function<std::vector<storage::Figure>()> figures) {
   const std::lock_guard lock(cells_->figures_mutex);
   cells_->figures = std::move(figures);
 }

@@ -11,7 +11,7 @@
 
 #include "server/node.h"
 #include "server/ports.h"
-#include "storage/state_machine.h"
+#include "storage/figure.h"
 
 namespace tenaz::server {
 
@@ -63,7 +63,7 @@ class Metrics final : public Probe {
   void read_index_finished(raft::Duration took) override;
 
   // Where tenaz_storage_<name> comes from; asked at every scrape, on an HTTP thread. Must stay valid until replaced.
-  void set_storage_figures(std::function<std::vector<storage::StateMachine::Figure>()> figures);
+  void set_storage_figures(std::function<std::vector<storage::Figure>()> figures);
 
   // The text of /metrics. Gauges of Raft are those of `status`; series that only a leader has are absent elsewhere.
   std::string text(const NodeStatus& status) const;

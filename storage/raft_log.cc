@@ -82,6 +82,25 @@ std::optional<raft::Term> RaftLog::term(raft::Index index) const {
   return impl_->shape.term(index);
 }
 
+std::vector<Figure> RaftLog::figures() const {
+  const auto of = [this](const char* name) {
+    std::uint64_t value = 0;
+    impl_->db->GetIntProperty(name, &value);
+    return static_cast<double>(value);
+  };
+  return {
+      {"log_entries_bytes", static_cast<double>(bytes())},
+      {"log_bytes", of("rocksdb.total-sst-files-size")},
+      {"log_write_buffer_bytes", of("rocksdb.cur-size-all-mem-tables")},
+      {"log_table_readers_bytes", of("rocksdb.estimate-table-readers-mem")},
+      {"log_compaction_pending_bytes", of("rocksdb.estimate-pending-compaction-bytes")},
+      {"log_compactions_running", of("rocksdb.num-running-compactions")},
+      {"log_flushes_running", of("rocksdb.num-running-flushes")},
+      {"log_writes_stopped", of("rocksdb.is-write-stopped")},
+      {"log_writes_delayed_rate_bytes", of("rocksdb.actual-delayed-write-rate")},
+  };
+}
+
 std::uint64_t RaftLog::bytes() const {
   std::shared_lock guard(impl_->mutex);
   return impl_->shape.bytes();

@@ -15,6 +15,7 @@
 
 #include "raft/log_reader.h"
 #include "raft/output.h"
+#include "storage/figure.h"
 #include "storage/options.h"
 #include "storage/status.h"
 
@@ -90,6 +91,8 @@ class RaftLog final : public raft::LogReader {
   // The other members have shown that this disk forgot what it promised: open() refuses it from now on, with `reason`.
   // Synced.
   Result<void> fence(const std::string& reason);
+
+  std::vector<Figure> figures() const;
 
   // Bytes of entries between first_index() and last_index(), about.
   std::uint64_t bytes() const;

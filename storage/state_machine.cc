@@ -220,7 +220,7 @@ Result<Position> StateMachine::checkpoint(const std::filesystem::path& path) {
   return Position{applied->index, applied->term};
 }
 
-std::vector<StateMachine::Figure> StateMachine::figures() const {
+std::vector<Figure> StateMachine::figures() const {
   const auto& database = *impl_->shared.database;
   const auto of = [&](const char* name) { return static_cast<double>(database.property(name)); };
   return {

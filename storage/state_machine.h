@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "raft/types.h"
+#include "storage/figure.h"
 #include "storage/kv/store.h"
 #include "storage/options.h"
 #include "storage/status.h"
@@ -99,11 +100,6 @@ class StateMachine {
   // stands. For snapshots: see snapshot.h. Any thread but never two at once.
   Result<Position> checkpoint(const std::filesystem::path& path);
 
-  // Figures for metrics: name -> value, named as in tenaz_storage_<name>.
-  struct Figure {
-    std::string name;
-    double value = 0;
-  };
   std::vector<Figure> figures() const;
 
  private:

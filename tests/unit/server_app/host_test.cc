@@ -74,5 +74,17 @@ TEST_F(HostTest, OnTheWayOutItServesUntilItDrains) {
   host_->stop();
 }
 
+TEST_F(HostTest, BothDatabasesShowTheirFigures) {
+  start();
+  EXPECT_FALSE(put().failure);
+  const std::string text = metrics_.text({});
+  for (const char* name :
+       {"state_bytes", "write_buffer_bytes", "compaction_pending_bytes", "writes_stopped", "writes_delayed_rate_bytes",
+        "block_cache_bytes", "log_bytes", "log_entries_bytes", "log_write_buffer_bytes", "log_compaction_pending_bytes",
+        "log_writes_stopped", "log_writes_delayed_rate_bytes"}) {
+    EXPECT_NE(text.find("\ntenaz_storage_" + std::string(name) + " "), std::string::npos) << name;
+  }
+}
+
 }  // namespace
 }  // namespace tenaz::server

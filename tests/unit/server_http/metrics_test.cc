@@ -51,6 +51,9 @@ TEST_F(MetricsPage, TextIsWellFormed) {
                            "tenaz_raft_peer_commit_lag_entries",
                            "tenaz_raft_peer_commit_lag_seconds",
                            "tenaz_raft_apply_lag_entries",
+                           "tenaz_raft_snapshot_wanted_total",
+                           "tenaz_raft_snapshot_installed_total",
+                           "tenaz_raft_stepdowns_total",
                            "tenaz_raft_proposals_total",
                            "tenaz_raft_proposal_seconds",
                            "tenaz_raft_log_sync_seconds",
@@ -60,6 +63,7 @@ TEST_F(MetricsPage, TextIsWellFormed) {
                            "tenaz_http_requests_total",
                            "tenaz_http_request_seconds",
                            "tenaz_http_connections",
+                           "tenaz_http_accept_failures_total",
                            "tenaz_build_info",
                            "process_cpu_seconds_total",
                            "process_resident_memory_bytes",
@@ -108,9 +112,7 @@ TEST(Metrics, EventsAreCounted) {
   metrics.write_finished("ok", std::chrono::milliseconds(3));
   metrics.write_finished("timeout", std::chrono::seconds(3));
   metrics.log_synced(std::chrono::microseconds(150), 17);
-  metrics.set_storage_figures([] {
-    return std::vector<storage::StateMachine::Figure>{{"live_bytes", 5}, {"stalls_total", 2}};
-  });
+  metrics.set_storage_figures([] { return std::vector<storage::Figure>{{"live_bytes", 5}, {"stalls_total", 2}}; });
   const std::string text = metrics.text(NodeStatus{});
   EXPECT_EQ(value_of(text, R"(tenaz_raft_elections_total{result="won"})"), 1);
   EXPECT_EQ(value_of(text, R"(tenaz_raft_elections_total{result="lost"})"), 1);
@@ -122,6 +124,18 @@ TEST(Metrics, EventsAreCounted) {
   EXPECT_EQ(value_of(text, R"(tenaz_raft_append_batch_entries_bucket{le="32"})"), 1);
   EXPECT_EQ(value_of(text, "tenaz_storage_live_bytes"), 5);
   EXPECT_NE(text.find("# TYPE tenaz_storage_stalls_total counter"), std::string::npos);
+}
+
+// A rate over a series that appears with its first event misses that event.
+TEST(Metrics, EveryKnownWordIsThereFromTheStart) {
+  const std::string text = Metrics().text({});
+  for (const char* series :
+       {R"(tenaz_raft_elections_total{result="won"})", R"(tenaz_raft_elections_total{result="lost"})",
+        R"(tenaz_raft_stepdowns_total{reason="higher_term"})", R"(tenaz_raft_stepdowns_total{reason="lost_quorum"})",
+        R"(tenaz_raft_proposals_total{result="ok"})", R"(tenaz_raft_proposals_total{result="refused"})",
+        R"(tenaz_raft_proposals_total{result="unknown"})"}) {
+    EXPECT_EQ(value_of(text, series), 0) << series;
+  }
 }
 
 TEST(Metrics, ASyncUnderWayShowsItsAge) {
