@@ -5,11 +5,13 @@
 namespace tenaz::server {
 
 void EventLog::role_changed(raft::Role role, raft::Term term) {
-  if (role == raft::Role::leader) spdlog::info("raft: this node leads term {}", term.value);
+  leads_ = role == raft::Role::leader;
+  if (leads_) spdlog::info("raft: this node leads term {}", term.value);
   next_.role_changed(role, term);
 }
 
 void EventLog::leader_changed(raft::NodeId leader, raft::Term term) {
+  if (leader && leads_) return next_.leader_changed(leader, term);  // role_changed() has said it
   if (leader)
     spdlog::info("raft: node {} leads term {}", leader.value, term.value);
   else

@@ -24,6 +24,7 @@ class EventLog final : public Probe {
 
  private:
   Probe& next_;
+  bool leads_ = false;
 };
 
 }  // namespace tenaz::server
