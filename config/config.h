@@ -60,6 +60,9 @@ Loaded load(const std::string& file);
 // The same for a text; `name` stands for the file in faults.
 Loaded parse(std::string_view toml, const std::string& name);
 
+// The keys whose values differ, "http.listen" and "cluster.members" for instance.
+std::vector<std::string> changed_keys(const Config& before, const Config& after);
+
 // A cluster of one for trying things out: node 1 "node-1", HTTP on 127.0.0.1:7480, peers on 127.0.0.1:7490.
 Config single_node(const std::string& data_dir);
 

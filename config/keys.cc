@@ -78,4 +78,15 @@ std::string format_value(const Field& field) {
   return std::visit(Format{}, field);
 }
 
+std::vector<std::string> changed_keys(const Config& before, const Config& after) {
+  Config old = before, now = after;  // keys are bound to fields that can be set
+  const std::vector<Key> old_keys = keys_of(old), now_keys = keys_of(now);
+  std::vector<std::string> changed;
+  if (before.cluster.members != after.cluster.members) changed.emplace_back("cluster.members");
+  for (std::size_t i = 0; i < old_keys.size(); ++i) {
+    if (format_value(old_keys[i].field) != format_value(now_keys[i].field)) changed.push_back(old_keys[i].path());
+  }
+  return changed;
+}
+
 }  // namespace tenaz::config

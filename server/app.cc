@@ -52,7 +52,8 @@ sigset_t block_signals() {
   return signals;
 }
 
-void reload(const std::string& file) {
+// `running`: what this process was started with; only [log] is taken from the file again.
+void reload(const config::Config& running, const std::string& file) {
   if (file.empty()) {
     spdlog::warn("SIGHUP: there is no configuration file to read again");
     return;
@@ -64,7 +65,9 @@ void reload(const std::string& file) {
     return;
   }
   set_up_logging(loaded.config->log);
-  spdlog::info("SIGHUP: [log] was read again; every other change needs a restart");
+  spdlog::info("SIGHUP: [log] was read again");
+  for (const std::string& key : config::changed_keys(running, *loaded.config))
+    if (!key.starts_with("log.")) spdlog::warn("SIGHUP: {} was changed in the file: that needs a restart", key);
 }
 
 // A node that ran out of files could not write its log any more: clients get only what the others leave.
@@ -126,7 +129,7 @@ int run(const config::Config& config, const std::string& config_file) {
       spdlog::info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
       break;
     }
-    reload(config_file);
+    reload(config, config_file);
   }
   (*host)->hand_over(kHandOverTimeout);
   (*host)->drain(kDrainTimeout);

@@ -1,7 +1,9 @@
 // Start and stop: SIGTERM, a second process, the command line.
 #include <gtest/gtest.h>
 
+#include <boost/json/parse.hpp>
 #include <csignal>
+#include <sstream>
 
 #include "tests/integration/harness/cluster.h"
 #include "tests/integration/harness/ledger.h"
@@ -121,6 +123,40 @@ TEST(Start, ATakenPortIsSaidClearly) {
   EXPECT_TRUE(intruder.logged(1, std::to_string(taken.port))) << intruder.log(1);
 }
 
+TEST(Reload, OnlyTheLogIsReadAgainAndTheRestIsNamed) {
+  Cluster cluster(1);
+  cluster.start_all();
+  ASSERT_EQ(cluster.wait_leader(), 1);
+  cluster.set(1, "log.format", "\"json\"");
+  cluster.set(1, "http.max_connections", "77");
+  cluster.set(1, "raft.heartbeat_interval", "\"40ms\"");
+  cluster.reload(1);
+  ASSERT_TRUE(eventually([&] { return cluster.logged(1, "raft.heartbeat_interval was changed"); })) << cluster.log(1);
+  EXPECT_TRUE(cluster.logged(1, "http.max_connections was changed")) << cluster.log(1);
+  EXPECT_FALSE(cluster.logged(1, "log.format was changed")) << cluster.log(1);
+
+  cluster.set(1, "log.level", "\"loud\"");
+  cluster.reload(1);
+  ASSERT_TRUE(eventually([&] { return cluster.logged(1, "SIGHUP: nothing was changed"); })) << cluster.log(1);
+  EXPECT_TRUE(cluster.logged(1, "must be trace, debug")) << cluster.log(1);
+  EXPECT_TRUE(cluster.put(1, "still", "served"));
+  cluster.terminate(1);
+  EXPECT_EQ(cluster.wait_exit(1), (Exit{0, 0}));
+
+  // From the first reload on every line is an object, whatever stands in it.
+  std::istringstream lines(cluster.log(1));
+  std::size_t objects = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (objects == 0 && !line.starts_with("{")) continue;
+    boost::system::error_code error;
+    const auto value = boost::json::parse(line, error);
+    ASSERT_FALSE(error) << line;
+    for (const char* member : {"time", "level", "message"}) EXPECT_TRUE(value.as_object().contains(member)) << line;
+    ++objects;
+  }
+  EXPECT_GE(objects, 5u);
+}
+
 TEST(CommandLine, CheckConfig) {
   Cluster cluster(3);
   const auto good = cluster.directory() / "good.toml";
@@ -159,7 +195,32 @@ max_connections = "many"
   EXPECT_NE(faults.output.find("bad.toml:2"), std::string::npos) << "file and line:\n" << faults.output;
 }
 
-TEST(CommandLine, VersionUsageAndASingleNodeWithoutAFile) {
+// Its ports are fixed, and may be taken on a machine that runs a node: that is told from a start that fails otherwise.
+TEST(CommandLine, ASingleNodeWithoutAFile) {
+  const TempDirectory directory("single");
+  const auto log = directory.path() / "log";
+  Process node({tenazd_path(), "--data-dir", (directory.path() / "data").string()}, log);
+  const Address address{"127.0.0.1", 7480};
+  const bool serves = eventually([&] {
+    if (!node.running()) return true;
+    return read_file(log).find("serving clients on 127.0.0.1:7480") != std::string::npos;
+  });
+  ASSERT_TRUE(serves) << read_file(log);
+  if (!node.running()) {
+    ASSERT_NE(read_file(log).find("Address already in use"), std::string::npos) << read_file(log);
+    GTEST_SKIP() << "port 7480 or 7490 is taken";
+  }
+  const auto written = http(address, "PUT", "/v1/kv/hello", "world");
+  ASSERT_TRUE(written);
+  EXPECT_EQ(written->status, 201u) << written->body;
+  const auto read = http(address, "GET", "/v1/kv/hello");
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->body, "world");
+  node.signal(SIGTERM);
+  EXPECT_EQ(node.wait(), (Exit{0, 0}));
+}
+
+TEST(CommandLine, VersionAndUsage) {
   EXPECT_TRUE(run({tenazd_path(), "--version"}).output.starts_with("tenazd "));
   EXPECT_EQ(run({tenazd_path(), "--no-such-option"}).exit, (Exit{2, 0}));
   const Finished missing = run({tenazd_path(), "--config", "/no/such/file.toml"});

@@ -181,6 +181,11 @@ void Cluster::set(int id, const std::string& key, const std::string& value) {
   }
 }
 
+void Cluster::reload(int id) {
+  write_file(config_file(id), config_text(id));
+  node(id).process->signal(SIGHUP);
+}
+
 void Cluster::set_data_dir(int id, const fs::path& path) {
   node(id).data_dir = path;
 }

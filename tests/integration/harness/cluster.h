@@ -48,6 +48,8 @@ class Cluster {
   void limit_open_files(int id, int files) { node(id).open_files = files; }
   // Changes one node's configuration; in force at its next start. An empty value removes the setting.
   void set(int id, const std::string& key, const std::string& value);
+  // Writes that configuration now and sends SIGHUP.
+  void reload(int id);
   // Moves a node's data elsewhere, for instance to another file system; at its next start.
   void set_data_dir(int id, const std::filesystem::path& path);
 

@@ -260,6 +260,19 @@ TEST(Config, FilesThatCannotBeRead) {
   std::remove(file.c_str());
 }
 
+TEST(Config, ChangedKeysAreNamed) {
+  const Config before = *parse(kThreeNodes, "t.toml").config;
+  EXPECT_THAT(changed_keys(before, before), IsEmpty());
+  Config after = before;
+  after.http.max_connections = 7;
+  after.raft.heartbeat_interval = std::chrono::milliseconds(51);
+  after.storage.cache_bytes += 1;
+  after.log.level = "debug";
+  after.cluster.members[1].client = "elsewhere:1";
+  EXPECT_THAT(changed_keys(before, after), ElementsAre("cluster.members", "http.max_connections",
+                                                       "raft.heartbeat_interval", "storage.cache_bytes", "log.level"));
+}
+
 TEST(Config, ASingleNodeIsValid) {
   const Config config = single_node("/tmp/x");
   EXPECT_EQ(config.node.id, 1U);
