@@ -24,4 +24,4 @@ add_library(tenaz_server_http STATIC
 target_compile_definitions(tenaz_server_http PRIVATE TENAZ_VERSION="${PROJECT_VERSION}")
 target_link_libraries(tenaz_server_http
   PUBLIC tenaz_server
-  PRIVATE tenaz_asio Boost::json prometheus-cpp::core spdlog::spdlog tenaz_warnings)
+  PRIVATE tenaz_config tenaz_asio Boost::json prometheus-cpp::core spdlog::spdlog tenaz_warnings)

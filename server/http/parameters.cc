@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "config/units.h"
 #include "server/http/request.h"
 
 namespace tenaz::server::http {
@@ -89,9 +90,9 @@ std::optional<Problem> consistency(std::string_view value, Consistency& to) {
 }
 
 std::optional<Problem> timeout(std::string_view value, std::optional<std::chrono::nanoseconds>& to) {
-  to = parse_duration(value);
-  if (!to || *to > kMaxTimeout) {
-    return bad("timeout", "must be a positive duration such as 2s, 500ms or 1m, at most 60s");
+  to = config::parse_duration(value);
+  if (!to || to->count() == 0 || *to > kMaxTimeout) {
+    return bad("timeout", "must be a positive duration such as 2s, 1.5s, 500ms or 1m, at most 60s");
   }
   return std::nullopt;
 }
@@ -186,26 +187,6 @@ std::optional<Problem> parse_parameters(std::string_view query, std::uint32_t al
     if (auto problem = parse_pair(pair, allowed, parameters)) {
       return problem;
     }
-  }
-  return std::nullopt;
-}
-
-std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  // More than a day is out of every bound; refusing it here keeps the products below from overflowing.
-  if (error != std::errc{} || number == 0 || number > 86'400'000) {
-    return std::nullopt;
-  }
-  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
-  if (unit == "ms") {
-    return std::chrono::milliseconds(number);
-  }
-  if (unit == "s") {
-    return std::chrono::seconds(number);
-  }
-  if (unit == "m") {
-    return std::chrono::minutes(number);
   }
   return std::nullopt;
 }

@@ -61,9 +61,6 @@ struct Parameters {
 // Parses `query` into `parameters`. What is wrong, if something is.
 std::optional<Problem> parse_parameters(std::string_view query, std::uint32_t allowed, Parameters& parameters);
 
-// "2s", "500ms", "1m": a positive whole number and a unit.
-std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
-
 // Turns prefix, start and end into the range [start, end); an empty end means: to the last key.
 std::optional<Problem> resolve_range(Parameters& parameters);
 

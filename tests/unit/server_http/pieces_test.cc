@@ -105,13 +105,19 @@ TEST(Parameters, ValuesAreDecodedOnceAndPlusIsItself) {
   EXPECT_EQ(parameters.prefix, "a+b+%41");
 }
 
-TEST(Parameters, Durations) {
-  EXPECT_EQ(parse_duration("2s"), 2s);
-  EXPECT_EQ(parse_duration("500ms"), 500ms);
-  EXPECT_EQ(parse_duration("1m"), 1min);
-  for (const char* bad :
-       {"", "s", "2", "0s", "-1s", "1.5s", "2 s", "2sec", "99999999999999999999s", "9223372036854775807m"}) {
-    EXPECT_FALSE(parse_duration(bad)) << bad;
+TEST(Parameters, Timeouts) {
+  const auto timeout = [](const std::string& text) {
+    Parameters parameters;
+    const auto problem = parse_parameters("timeout=" + text, Parameters::kTimeout, parameters);
+    return problem ? std::nullopt : parameters.timeout;
+  };
+  EXPECT_EQ(timeout("2s"), 2s);
+  EXPECT_EQ(timeout("1.5s"), 1500ms);
+  EXPECT_EQ(timeout("500ms"), 500ms);
+  EXPECT_EQ(timeout("250us"), 250us);
+  EXPECT_EQ(timeout("1m"), 1min);
+  for (const char* bad : {"", "0s", "-1s", "2", "s", "2 s", "61s", "2m", "1h", "1s1s", "inf", "infs", "0x1s", "1e1s"}) {
+    EXPECT_FALSE(timeout(bad)) << bad;
   }
 }
 
