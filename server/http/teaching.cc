@@ -1,5 +1,5 @@
 // The calls of the teaching programs, on the real store ([http] teaching_routes). A JSON value is stored as its JSON
-// text.
+// text, just as it stood in the request: a number is not rounded, nor spelt in another way.
 //
 //   POST /client_request {"command":{"type":"set","key":"x","value":10}}   (or "delete")
 //       {"success":true,"message":"committed","leader_id":1,"revision":7}     once it is committed, never before
@@ -30,19 +30,26 @@ void refuse(Exchange& exchange, Code code, std::string detail) {
   answer(exchange, {.code = code, .detail = std::move(detail), .members = ",\"success\":false"});
 }
 
+// Bytes as a JSON string; what is no text, in base64.
+void append_text(std::string& out, const std::string& bytes) {
+  if (valid_utf8(bytes)) {
+    append_json_string(out, bytes);
+  } else {
+    out += '"';
+    append_base64(out, bytes);
+    out += '"';
+  }
+}
+
 // A stored value as these programs knew it: the JSON that was stored, or the text itself.
-json::value shown(const std::string& value) {
+void append_shown(std::string& out, const std::string& value) {
   boost::system::error_code ec;
-  json::value parsed = json::parse(value, ec);
-  if (!ec) {
-    return parsed;
+  static_cast<void>(json::parse(value, ec));
+  if (ec) {
+    append_text(out, value);
+  } else {
+    out += value;
   }
-  if (valid_utf8(value)) {
-    return json::value(value);
-  }
-  std::string text;
-  append_base64(text, value);
-  return json::value(text);
 }
 
 // The key in `members`; false: refused and answered.
@@ -71,11 +78,11 @@ bool answer_failure(Exchange& exchange) {
   return true;
 }
 
-void write_put(Exchange& exchange, const json::value& value, Exchange::Step then) {
+void write_put(Exchange& exchange, std::string_view value, Exchange::Step then) {
   storage::pb::Command command;
   command.set_apply_version(storage::kApplyVersion);
   command.mutable_put()->set_key(exchange.key);
-  command.mutable_put()->set_value(json::serialize(value));
+  command.mutable_put()->set_value(value.data(), value.size());
   if (command.put().value().size() > exchange.service().limits.max_value_bytes) {
     refuse(exchange, Code::value_too_large,
            "a value may take " + std::to_string(exchange.service().limits.max_value_bytes) + " bytes");
@@ -122,7 +129,7 @@ void client_request(Exchange& exchange) {
   } else if (!take_key(exchange, members)) {
     return;
   } else if (sets) {
-    write_put(exchange, *value, command_done);
+    write_put(exchange, member_text(member_text(exchange.request.body, "command"), "value"), command_done);
   } else {
     storage::pb::Command removal;
     removal.set_apply_version(storage::kApplyVersion);
@@ -137,8 +144,12 @@ void set_done(Exchange& exchange) {
   if (answer_failure(exchange)) {
     return;
   }
-  const auto body = take_json_object(exchange);
-  answer_json(exchange, 200, json::object{{"success", true}, {"key", exchange.key}, {"value", body->at("value")}});
+  std::string text = R"({"success":true,"key":)";
+  append_json_string(text, exchange.key);
+  text += ",\"value\":";
+  text += member_text(exchange.request.body, "value");
+  text += '}';
+  answer_json_text(exchange, 200, std::move(text));
 }
 
 void set(Exchange& exchange) {
@@ -146,8 +157,8 @@ void set(Exchange& exchange) {
   if (!body || !take_key(exchange, *body)) {
     return;
   }
-  if (const json::value* value = body->if_contains("value")) {
-    write_put(exchange, *value, set_done);
+  if (body->contains("value")) {
+    write_put(exchange, member_text(exchange.request.body, "value"), set_done);
   } else {
     refuse(exchange, Code::bad_json, "\"value\" is missing");
   }
@@ -163,8 +174,12 @@ void get_now(Exchange& exchange) {
     answer(exchange,
            {.code = Code::not_found, .detail = "there is no such key", .members = ",\"error\":\"Key not found\""});
   } else {
-    const json::value key = valid_utf8(exchange.key) ? json::value(exchange.key) : shown(exchange.key);
-    answer_json(exchange, 200, json::object{{"key", key}, {"value", shown(result->found->value)}});
+    std::string text = "{\"key\":";
+    append_text(text, exchange.key);
+    text += ",\"value\":";
+    append_shown(text, result->found->value);
+    text += '}';
+    answer_json_text(exchange, 200, std::move(text));
   }
 }
 
@@ -179,28 +194,28 @@ void answer_status(Exchange& exchange) {
     answer(exchange, problem_of(page.error()));
     return;
   }
-  json::object state_machine;
-  for (const storage::kv::KeyValue& item : page->items) {
-    std::string key = item.key;
-    if (!valid_utf8(key)) {
-      key.clear();
-      append_base64(key, item.key);
-    }
-    state_machine[key] = shown(item.value);
-  }
   const raft::Status& raft = exchange.status_result.raft;
   const auto node_or_null = [](raft::NodeId id) { return id ? json::value(id.value) : json::value(nullptr); };
-  answer_json(exchange, 200,
-              json::object{{"node_id", raft.self.value},
-                           {"state", raft::to_string(raft.role)},
-                           {"current_term", raft.term.value},
-                           {"voted_for", node_or_null(raft.voted_for)},
-                           {"leader_id", node_or_null(raft.leader)},
-                           {"log_length", raft.last_index.value},
-                           {"commit_index", raft.commit.value},
-                           {"last_applied", raft.applied.value},
-                           {"state_machine", std::move(state_machine)},
-                           {"truncated", page->more}});
+  std::string text = json::serialize(json::object{{"node_id", raft.self.value},
+                                                  {"state", raft::to_string(raft.role)},
+                                                  {"current_term", raft.term.value},
+                                                  {"voted_for", node_or_null(raft.voted_for)},
+                                                  {"leader_id", node_or_null(raft.leader)},
+                                                  {"log_length", raft.last_index.value},
+                                                  {"commit_index", raft.commit.value},
+                                                  {"last_applied", raft.applied.value},
+                                                  {"truncated", page->more}});
+  text.back() = ',';
+  text += "\"state_machine\":{";
+  for (const storage::kv::KeyValue& item : page->items) {
+    append_text(text, item.key);
+    text += ':';
+    append_shown(text, item.value);
+    text += ',';
+  }
+  text.back() = page->items.empty() ? '{' : '}';
+  text += page->items.empty() ? "}}" : "}";
+  answer_json_text(exchange, 200, std::move(text));
 }
 
 // --- GET /ping ---

@@ -28,12 +28,30 @@ TEST_F(Teaching, ClientRequestSetsAndDeletes) {
 TEST_F(Teaching, SetStoresTheJsonText) {
   Reply reply = post("/set", R"({"key":"list","value":[1, "two", {"three":null}]})");
   EXPECT_EQ(reply.json(), boost::json::parse(R"({"success":true,"key":"list","value":[1,"two",{"three":null}]})"));
-  EXPECT_EQ(get("list").body, R"([1,"two",{"three":null}])");
+  EXPECT_EQ(get("list").body, R"([1, "two", {"three":null}])");
   post("/set", R"({"key":"text","value":"hello"})");
   EXPECT_EQ(get("text").body, "\"hello\"");
   EXPECT_EQ(call("GET", "/get/text").member("value"), "hello");
   put("plain", "not json");
   EXPECT_EQ(call("GET", "/get/plain").member("value"), "not json");
+}
+
+TEST_F(Teaching, AValueKeepsItsSpelling) {
+  const std::vector<std::string> values{
+      "0.1", "123456789012345678901234567890", "-0", "1E400", "true", "null", R"("a\u0062\"}\\")",
+      "{ }", R"([[],{"x":[1 , 2]}])"};
+  for (const std::string& value : values) {
+    Reply reply = post("/set", R"( { "value":"first", "\u0076alue" : )" + value + R"( , "key" : "v" } )");
+    EXPECT_EQ(reply.status, 200u) << value << reply.body;
+    EXPECT_EQ(reply.body, R"({"success":true,"key":"v","value":)" + value + "}\n");
+    EXPECT_EQ(get("v").body, value);
+    EXPECT_EQ(call("GET", "/get/v").body, R"({"key":"v","value":)" + value + "}\n");
+    reply = post("/client_request", R"({"command":{"type":"set","key":"w","value":)" + value + "}}");
+    EXPECT_EQ(reply.status, 200u) << value;
+    EXPECT_EQ(get("w").body, value);
+    EXPECT_NE(call("GET", "/status").body.find(R"("state_machine":{"v":)" + value + R"(,"w":)" + value + "}"),
+              std::string::npos);
+  }
 }
 
 TEST_F(Teaching, SuccessOnlyAfterCommit) {
