@@ -10,7 +10,7 @@ namespace {
 
 namespace json = boost::json;
 
-// The one member "to": 0 or absent means the best peer. Nothing: refused and answered.
+// The one member "to"; absent: the best peer. Nothing: refused and answered.
 std::optional<raft::NodeId> take_target(Exchange& exchange) {
   const auto body = take_json_object(exchange);
   if (!body) {
