@@ -2,7 +2,9 @@
 #include "storage/kv/compaction.h"
 
 #include <gtest/gtest.h>
+#include <rocksdb/env.h>
 
+#include <atomic>
 #include <thread>
 
 #include "storage/state_machine.h"
@@ -39,6 +41,33 @@ bool eventually(const Condition& condition) {
   }
   return true;
 }
+
+// Keeps RocksDB from writing anything out while it lives: its threads for that are all busy here.
+class NoFlushes {
+ public:
+  NoFlushes() {
+    auto* env = rocksdb::Env::Default();
+    threads_ = env->GetBackgroundThreads(rocksdb::Env::HIGH);
+    for (int i = 0; i < threads_; ++i) env->Schedule(&NoFlushes::wait, this, rocksdb::Env::HIGH);
+    EXPECT_TRUE(eventually([&] { return held_ == threads_; }));
+  }
+  ~NoFlushes() {
+    over_ = true;
+    EXPECT_TRUE(eventually([&] { return held_ == 0; }));
+  }
+
+ private:
+  static void wait(void* self) {
+    auto& me = *static_cast<NoFlushes*>(self);
+    ++me.held_;
+    EXPECT_TRUE(eventually([&] { return me.over_.load(); }));
+    --me.held_;
+  }
+
+  int threads_ = 0;
+  std::atomic<int> held_{0};
+  std::atomic<bool> over_{false};
+};
 
 class CompactionTest : public testing::Test {
  protected:
@@ -114,6 +143,7 @@ TEST_F(CompactionTest, ACompactRevisionThatIsNotDurableDropsNothing) {
     for (int i = 0; i < 200; ++i) apply(put("k" + std::to_string(i), std::to_string(round)));
     must(state_->flush());
   }
+  const NoFlushes no_flushes;
   apply(compact(600));
   // Not flushed. Reopening makes RocksDB look at its files; the crash brings the store back to revision 600, compact 0.
   copy_tree(directory(), dir_.path() / "crashed");
