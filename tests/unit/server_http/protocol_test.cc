@@ -333,20 +333,25 @@ TEST_F(Protocol, HeadersThatDoNotCome) {
   expect_refused("GET /livez HTTP/1.1\r\nHost: t\r\n", 408, "request_timeout");
 }
 
+// For some of these counts the kernel takes only a part of the last answer, with a request begun behind it.
 TEST_F(Protocol, HeadersThatDoNotComeBehindAnswersThatAreSlowlyTaken) {
-  put("big", std::string(1 << 20, 'x'));
+  put("big", std::string(250 << 10, 'x'));
+  put("half", std::string(125 << 10, 'x'));
   options_.header_timeout = 50ms;
   server_.reset();
-  std::string bytes;
-  for (int i = 0; i < 16; ++i) {
-    bytes += request("GET", "/v1/kv/big?consistency=local");
+  for (std::size_t count = 5; count < 80; ++count) {
+    Connection connection(port());
+    std::string bytes = count % 2 == 0 ? request("GET", "/v1/kv/half?consistency=local") : "";
+    for (std::size_t i = 0; i < count; ++i) {
+      bytes += request("GET", "/v1/kv/big?consistency=local");
+    }
+    connection.send(bytes + "GET /livez HTTP/1.1\r\n");
+    EXPECT_EQ(call("GET", "/livez").status, 200u);  // served behind them
+    for (std::size_t i = 0; i < count + (count + 1) % 2; ++i) {
+      EXPECT_EQ(connection.receive().status, 200u);
+    }
+    ASSERT_EQ(connection.receive().status, 408u) << count;
   }
-  Connection connection(port());
-  connection.send(bytes + "GET /livez HTTP/1.1\r\n");
-  for (int i = 0; i < 16; ++i) {
-    EXPECT_EQ(connection.receive().body.size(), 1u << 20);
-  }
-  EXPECT_EQ(connection.receive().status, 408u);
 }
 
 TEST_F(Protocol, ABodyThatDoesNotCome) {
