@@ -1,6 +1,7 @@
 #include "storage/rocks.h"
 
 #include <fcntl.h>
+#include <rocksdb/env.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -38,6 +39,11 @@ void common_options(rocksdb::DBOptions& options) {
   options.recycle_log_file_num = 0;
   options.track_and_verify_wals_in_manifest = true;
   options.compaction_readahead_size = 256 << 10;
+  // Writing tables out is work in bursts, of all nodes at once, that nobody waits for: on busy cores it must not take
+  // turns with requests. Apply waits for it before too much would need replay.
+  for (const auto pool : {rocksdb::Env::Priority::HIGH, rocksdb::Env::Priority::LOW}) {
+    options.env->LowerThreadPoolCPUPriority(pool, rocksdb::CpuPriority::kLow);
+  }
   rlimit files{};
   options.max_open_files = open_tables(::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 0);
 }
