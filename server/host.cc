@@ -70,7 +70,7 @@ Host::Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::uniqu
     : options_(options),
       metrics_(metrics),
       fatal_(std::move(fatal)),
-      boot_(random_number()),
+      boot_(log->boots().front()),
       log_(std::move(log)),
       state_(std::make_shared<HeldState>(std::move(state), options_.data_dir / log_->state_directory())),
       state_missing_(state_.get()->applied_index() < log_->first_index().previous()),
@@ -84,11 +84,19 @@ Host::Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::uniqu
 
 Host::~Host() {
   stop();
+  metrics_.set_storage_figures(nullptr);
 }
 
 storage::Result<void> Host::start() {
-  const peer::LocalIdentity identity{from_hex(options_.cluster_id), options_.self, log_->storage_id(),
-                                     log_->incarnation(), boot_};
+  const peer::LocalIdentity identity{from_hex(options_.cluster_id),
+                                     options_.self,
+                                     log_->storage_id(),
+                                     log_->incarnation(),
+                                     boot_,
+                                     peer::kMinProtocol,
+                                     peer::kMaxProtocol,
+                                     0,
+                                     {log_->boots().begin() + 1, log_->boots().end()}};
   transport_ = std::make_unique<peer::Transport>(io_, options_.peer, identity, static_cast<peer::Handler&>(*this));
   if (auto listening = transport_->listen(); !listening) return listening.error();
 
@@ -407,32 +415,36 @@ void Host::on_unreachable(raft::NodeId peer) {
   carry_out();
 }
 
-// A peer's disk is pinned at first contact, durably before anything that it says can count. Later only the number of
-// its starts is kept up, which may lag: it serves to notice a disk that was put back.
-std::optional<std::string> Host::check_identity(raft::NodeId node, const std::string& storage_id,
-                                                std::uint64_t incarnation) {
-  const auto known = log_->pin_of(node);
+// A peer's disk is pinned at first contact, durably before anything that it says can count. Later the number of its
+// starts is kept up, and which start that was: a disk that was put back has either fewer of them or others.
+std::optional<std::string> Host::check_identity(const peer::LocalIdentity& other) {
+  const auto known = log_->pin_of(other.node);
+  const storage::PeerPin shown{other.node, other.storage_id, other.incarnation, other.boot};
   if (!known) {
-    pin({node, storage_id, incarnation}).wait();
+    pin(shown).wait();
     return std::nullopt;
   }
-  if (known->storage_id != storage_id)
+  const std::string advice = fmt::format("; remove node {} from the cluster and add it anew", other.node.value);
+  if (known->storage_id != other.storage_id)
     return fmt::format(
         "disk replaced: node {} is known with another storage id. A voter whose disk was emptied or replaced has "
-        "forgotten its votes; remove node {} from the cluster and add it anew",
-        node.value, node.value);
+        "forgotten its votes{}",
+        other.node.value, advice);
   if (known->incarnation == storage::PeerPin::kDistrusted)
-    return fmt::format(
-        "disk rolled back: node {} has lost entries that it had acknowledged; remove node {} from the cluster and add "
-        "it "
-        "anew",
-        node.value, node.value);
-  if (incarnation < known->incarnation)
+    return fmt::format("disk rolled back: node {} has lost entries that it had acknowledged{}", other.node.value,
+                       advice);
+  if (other.incarnation < known->incarnation)
     return fmt::format(
         "disk rolled back: node {} has been started {} times on this disk, but shows start {}. An older copy of its "
-        "data has forgotten what it acknowledged; remove node {} from the cluster and add it anew",
-        node.value, known->incarnation, incarnation, node.value);
-  if (incarnation > known->incarnation) pin({node, storage_id, incarnation});
+        "data has forgotten what it acknowledged{}",
+        other.node.value, known->incarnation, other.incarnation, advice);
+  if (const auto boot = other.boot_of(known->incarnation); boot && *boot != known->boot)
+    return fmt::format(
+        "disk rolled back: start {} of node {} was another one than its disk remembers. A copy of its data has "
+        "forgotten "
+        "what it acknowledged since{}",
+        known->incarnation, other.node.value, advice);
+  if (other.incarnation > known->incarnation) pin(shown);
   return std::nullopt;
 }
 

@@ -108,7 +108,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   void install(const raft::Output::Install& install) override;
   void hurry() override { fetcher_->hurry(); }
   void put_in_force(const raft::SnapshotMeta& meta, const std::string& directory);
-  void install_failed(const storage::Error& error);  // any thread
+  void install_failed(const storage::Error& error, raft::Duration pause);  // any thread
 
   // A state that is missing, see fetch_state(). On the replica's thread but for restore_state(), on the applier's.
   void fetch_state();
@@ -129,8 +129,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   void on_message(raft::NodeId from, PeerMessage message) override;
   void on_messages_done() override;
   void on_unreachable(raft::NodeId peer) override;
-  std::optional<std::string> check_identity(raft::NodeId node, const std::string& storage_id,
-                                            std::uint64_t incarnation) override;
+  std::optional<std::string> check_identity(const peer::LocalIdentity& other) override;
   std::future<void> pin(const storage::PeerPin& pin);
   void on_refused(raft::NodeId peer, const peer::Refusal& refusal) override;
 

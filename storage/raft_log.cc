@@ -53,7 +53,10 @@ std::string RaftLog::storage_id() const {
   return impl_->storage_id;
 }
 std::uint64_t RaftLog::incarnation() const {
-  return impl_->incarnation;
+  return impl_->starts.incarnation;
+}
+const std::vector<std::uint64_t>& RaftLog::boots() const {
+  return impl_->starts.boots;
 }
 
 std::string RaftLog::state_directory() const {

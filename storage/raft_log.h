@@ -32,6 +32,7 @@ struct PeerPin {
   raft::NodeId id;
   std::string storage_id;         // 16 raw bytes
   std::uint64_t incarnation = 0;  // the highest that it has shown
+  std::uint64_t boot = 0;         // of that start
 
   // No disk ever shows it: one pinned with it has lost what it acknowledged and is never trusted again.
   static constexpr std::uint64_t kDistrusted = ~std::uint64_t{0};
@@ -53,8 +54,12 @@ class RaftLog final : public raft::LogReader {
   // The configuration at the compaction point (first_index() - 1) and where it was appended.
   raft::Configuration configuration() const;
   raft::Index configuration_index() const;
-  std::string storage_id() const;       // 16 raw bytes, drawn once per disk
-  std::uint64_t incarnation() const;    // starts of this node on this disk
+  std::string storage_id() const;     // 16 raw bytes, drawn once per disk
+  std::uint64_t incarnation() const;  // starts of this node on this disk
+  // A random number for each of the last starts on this disk, the present one first; at most kBootsKept. A copy that
+  // was put back and started again shows another number for the same start.
+  static constexpr std::size_t kBootsKept = 64;
+  const std::vector<std::uint64_t>& boots() const;
   std::string state_directory() const;  // name below <data_dir> of the state machine's directory in force
   std::optional<PeerPin> pin_of(raft::NodeId node) const;
 

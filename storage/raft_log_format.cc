@@ -78,7 +78,14 @@ std::string encode(const raft::HardState& state) {
 std::string encode(const PeerPin& pin) {
   std::string out;
   bytes::put_le(out, pin.incarnation, 8);
+  bytes::put_le(out, pin.boot, 8);
   out += pin.storage_id;
+  return out;
+}
+
+std::string encode(const Starts& starts) {
+  std::string out = encode_number(starts.incarnation);
+  for (const std::uint64_t boot : starts.boots) bytes::put_le(out, boot, 8);
   return out;
 }
 
@@ -118,9 +125,16 @@ std::optional<raft::HardState> decode_hard_state(std::string_view bytes) {
 }
 
 std::optional<PeerPin> decode_pin(std::string_view key, std::string_view value) {
-  if (key.size() != kPinPrefix.size() + 8 || value.size() != 8 + kIdBytes) return {};
-  return PeerPin{raft::NodeId(bytes::get_be(key.data() + kPinPrefix.size(), 8)), std::string(value.substr(8)),
-                 u64(value, 0)};
+  if (key.size() != kPinPrefix.size() + 8 || value.size() != 16 + kIdBytes) return {};
+  return PeerPin{raft::NodeId(bytes::get_be(key.data() + kPinPrefix.size(), 8)), std::string(value.substr(16)),
+                 u64(value, 0), u64(value, 8)};
+}
+
+std::optional<Starts> decode_starts(std::string_view bytes) {
+  if (bytes.size() < 8 || bytes.size() % 8 != 0) return {};
+  Starts starts{u64(bytes, 0), {}};
+  for (std::size_t at = 8; at < bytes.size(); at += 8) starts.boots.push_back(u64(bytes, at));
+  return starts;
 }
 
 std::optional<std::uint64_t> decode_number(std::string_view bytes) {

@@ -5,9 +5,10 @@
 //
 //   key                                      value
 //   00 'i'                                   identity: format u32, cluster id 16, node id u64, storage id 16
-//   00 'n'                                   incarnation u64: opens of this directory
+//   00 'n'                                   incarnation u64: opens of this directory; then their boots u64, at most
+//                                            kBootsKept, the latest first
 //   00 's'                                   count of synced batches u64; part of every batch (see watermark.h)
-//   00 'p' node u64                          a peer's pin: incarnation u64, storage id (16 bytes)
+//   00 'p' node u64                          a peer's pin: incarnation u64, boot u64, storage id (16 bytes)
 //   01 group u32 'b'                         bounds: first u64, term before first u64, last u64, last term u64
 //   01 group u32 'h'                         hard state: term u64, vote u64
 //   01 group u32 'c'                         configuration at first - 1: index u64, raft::encode(Configuration)
@@ -27,6 +28,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "raft/types.h"
 #include "storage/raft_log.h"
@@ -53,6 +55,12 @@ struct Bounds {
   bool operator==(const Bounds&) const = default;
 };
 
+// How often this directory was opened, and a random number of each of the last times, the latest first.
+struct Starts {
+  std::uint64_t incarnation = 0;
+  std::vector<std::uint64_t> boots;
+};
+
 inline constexpr std::string_view kIdentityKey{"\0i", 2};
 inline constexpr std::string_view kIncarnationKey{"\0n", 2};
 inline constexpr std::string_view kCountKey{"\0s", 2};
@@ -70,6 +78,7 @@ std::string encode(const IdentityRecord& record);
 std::string encode(const Bounds& bounds);
 std::string encode(const raft::HardState& state);
 std::string encode(const PeerPin& pin);
+std::string encode(const Starts& starts);
 std::string encode_number(std::uint64_t number);
 std::string encode_configuration(raft::Index index, const raft::Configuration& configuration);
 
@@ -78,6 +87,7 @@ std::optional<IdentityRecord> decode_identity(std::string_view bytes);
 std::optional<Bounds> decode_bounds(std::string_view bytes);
 std::optional<raft::HardState> decode_hard_state(std::string_view bytes);
 std::optional<PeerPin> decode_pin(std::string_view key, std::string_view value);
+std::optional<Starts> decode_starts(std::string_view bytes);
 std::optional<std::uint64_t> decode_number(std::string_view bytes);
 
 struct PlacedConfiguration {

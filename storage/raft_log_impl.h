@@ -29,6 +29,7 @@ class RaftLog::Impl {
   // -----------------------------------------------------------------------------------------------
   Result<void> open(const Identity& identity, const raft::Configuration& founding);
   Result<void> open_database(bool create);
+  Result<void> begin_start();
   Result<void> found(const Identity& identity, const raft::Configuration& founding);
   Result<void> check_identity(const Identity& identity) const;
   Result<void> load();
@@ -70,7 +71,7 @@ class RaftLog::Impl {
   format::PlacedConfiguration configuration;
   std::string state_directory;
   std::string storage_id;
-  std::uint64_t incarnation = 0;
+  format::Starts starts;
   std::map<raft::NodeId, PeerPin> pins;
 };
 

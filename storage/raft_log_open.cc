@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "storage/bytes.h"
 #include "storage/raft_log_impl.h"
 #include "storage/rocks.h"
 
@@ -133,15 +134,23 @@ Result<void> RaftLog::Impl::open(const Identity& identity, const raft::Configura
   auto opened = Watermark::open(directory);
   if (!opened) return opened.error();
   watermark.emplace(std::move(*opened));
-  rocksdb::WriteBatch batch;
-  ++incarnation;
-  batch.Put(rocks::slice(format::kIncarnationKey), format::encode_number(incarnation));
-  if (auto raised = commit(batch, shape.bounds(), hard_state); !raised) return raised;
+  if (auto raised = begin_start(); !raised) return raised;
   if (auto done = watermark->sync(); !done) return done;
   for (const auto& path : {directory, data_dir, data_dir.parent_path()}) {
     if (auto done = rocks::sync_directory(path); !done) return done;
   }
   return {};
+}
+
+Result<void> RaftLog::Impl::begin_start() {
+  const auto random = random_id();
+  if (!random) return random.error();
+  ++starts.incarnation;
+  starts.boots.insert(starts.boots.begin(), bytes::get_le(random->data(), 8));
+  if (starts.boots.size() > kBootsKept) starts.boots.resize(kBootsKept);
+  rocksdb::WriteBatch batch;
+  batch.Put(rocks::slice(format::kIncarnationKey), format::encode(starts));
+  return commit(batch, shape.bounds(), hard_state);
 }
 
 Result<void> RaftLog::Impl::open_database(bool create) {
@@ -176,7 +185,7 @@ Result<void> RaftLog::Impl::found(const Identity& identity, const raft::Configur
   rocksdb::WriteBatch batch;
   batch.Put(rocks::slice(format::kIdentityKey),
             format::encode(format::IdentityRecord{format::kRaftFormat, identity.cluster_id, identity.node_id, *id}));
-  batch.Put(rocks::slice(format::kIncarnationKey), format::encode_number(0));
+  batch.Put(rocks::slice(format::kIncarnationKey), format::encode(format::Starts{}));
   batch.Put(rocks::slice(format::kCountKey), format::encode_number(1));
   batch.Put(format::group_key(group, GroupField::bounds), format::encode(format::Bounds{}));
   batch.Put(format::group_key(group, GroupField::hard_state), format::encode(raft::HardState{}));
@@ -233,16 +242,16 @@ Result<void> RaftLog::Impl::load() {
     values[n++] = value->value_or("");
   }
   const auto record = format::decode_identity(values[0]);
-  const auto starts = format::decode_number(values[1]);
+  auto started = format::decode_starts(values[1]);
   const auto writes = format::decode_number(values[2]);
   const auto bounds = format::decode_bounds(values[3]);
   const auto hard = format::decode_hard_state(values[4]);
   auto placed = format::decode_configuration(values[5]);
-  if (!record || !starts || !writes || !bounds || !hard || !placed || values[6].empty()) {
+  if (!record || !started || !writes || !bounds || !hard || !placed || values[6].empty()) {
     return lost("a record of the Raft log in " + directory.string() + " is missing or damaged");
   }
   storage_id = record->storage_id;
-  incarnation = *starts;
+  starts = std::move(*started);
   count = *writes;
   hard_state = *hard;
   configuration = std::move(*placed);

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kIdBytes = 16;
 constexpr std::size_t kMaxRefusalText = 1024;
+constexpr std::size_t kMaxEarlierBoots = 256;
 
 std::string hex(const std::string& bytes) {
   std::string out;
@@ -35,6 +36,12 @@ std::string printable(const std::string& text) {
 
 }  // namespace
 
+std::optional<std::uint64_t> LocalIdentity::boot_of(std::uint64_t number) const {
+  if (number == incarnation) return boot;
+  if (number > incarnation || incarnation - number > earlier_boots.size()) return {};
+  return earlier_boots[incarnation - number - 1];
+}
+
 void write_hello(FrameWriter& out, const Hello& hello) {
   pb::Hello h;
   h.set_min_protocol(hello.from.min_protocol);
@@ -47,6 +54,7 @@ void write_hello(FrameWriter& out, const Hello& hello) {
   h.set_boot(hello.from.boot);
   h.set_lane(static_cast<std::uint32_t>(hello.lane));
   h.set_target(hello.target.value);
+  h.mutable_earlier_boots()->Add(hello.from.earlier_boots.begin(), hello.from.earlier_boots.end());
   out.begin(FrameKind::hello, raft::kDefaultGroup, h);
   out.end();
 }
@@ -64,11 +72,19 @@ std::optional<Hello> read_hello(const Frame& frame) {
   if (frame.kind != FrameKind::hello || !h.ParseFromArray(frame.header.data(), static_cast<int>(frame.header.size()))) {
     return {};
   }
-  if (h.cluster_id().size() != kIdBytes || h.storage_id().size() != kIdBytes || h.lane() >= kLanes || h.node() == 0) {
+  if (h.cluster_id().size() != kIdBytes || h.storage_id().size() != kIdBytes || h.lane() >= kLanes || h.node() == 0 ||
+      static_cast<std::size_t>(h.earlier_boots_size()) > kMaxEarlierBoots) {
     return {};
   }
-  return Hello{{h.cluster_id(), raft::NodeId{h.node()}, h.storage_id(), h.incarnation(), h.boot(), h.min_protocol(),
-                h.max_protocol(), h.features()},
+  return Hello{{h.cluster_id(),
+                raft::NodeId{h.node()},
+                h.storage_id(),
+                h.incarnation(),
+                h.boot(),
+                h.min_protocol(),
+                h.max_protocol(),
+                h.features(),
+                {h.earlier_boots().begin(), h.earlier_boots().end()}},
                static_cast<Lane>(h.lane()),
                raft::NodeId{h.target()}};
 }
@@ -118,7 +134,7 @@ std::optional<Refusal> Admission::judge(const Hello& hello, std::optional<raft::
     };
     return Refusal{RefusalCode::version, "no common version: " + range(other) + ", " + range(self_)};
   }
-  if (auto why = handler_.check_identity(other.node, other.storage_id, other.incarnation)) {
+  if (auto why = handler_.check_identity(other)) {
     return Refusal{RefusalCode::identity, std::move(*why)};
   }
   if (auto why = judge_life(other)) return Refusal{RefusalCode::other_life, std::move(*why)};

@@ -35,10 +35,14 @@ struct LocalIdentity {
   raft::NodeId node;
   std::string storage_id;         // 16 raw bytes
   std::uint64_t incarnation = 0;  // starts of this node on this disk
-  std::uint64_t boot = 0;         // random, fresh at every start
+  std::uint64_t boot = 0;         // random, fresh at every start; not 0
   std::uint32_t min_protocol = kMinProtocol;
   std::uint32_t max_protocol = kMaxProtocol;
   std::uint64_t features = 0;
+  std::vector<std::uint64_t> earlier_boots{};  // of the starts before, the latest first; as far back as is known
+
+  // The boot of start `number`; nothing if that is too long ago, or still to come.
+  std::optional<std::uint64_t> boot_of(std::uint64_t number) const;
 };
 
 // Why a handshake failed. The numbers are part of the wire format.
@@ -73,10 +77,9 @@ class Handler {
   // This node's connection to `peer` on `lane` is up: send() works from now on.
   virtual void on_connected(raft::NodeId /*peer*/, Lane /*lane*/) {}
 
-  // Is this the disk that belongs to the member `node`? Nothing: yes (and it is remembered). Otherwise why it is
+  // Is this the disk that belongs to the member `other.node`? Nothing: yes (and it is remembered). Otherwise why it is
   // refused, a sentence for both nodes' logs. Asked for every handshake, in both directions.
-  virtual std::optional<std::string> check_identity(raft::NodeId node, const std::string& storage_id,
-                                                    std::uint64_t incarnation) = 0;
+  virtual std::optional<std::string> check_identity(const LocalIdentity& other) = 0;
   // `peer` wants nothing to do with this node. With RefusalCode::identity this node's disk is not the one that the
   // cluster knows: it can neither vote nor follow until it is removed and added anew.
   virtual void on_refused(raft::NodeId peer, const Refusal& refusal) = 0;

@@ -284,6 +284,7 @@ Error Database::damaged(std::string_view what) const {
 Result<Applied> applied_of(const std::filesystem::path& directory) {
   rocksdb::Options options;
   options.info_log = std::make_shared<NoLog>();
+  options.max_open_files = 16;  // of one record; by default it would open all tables
   rocksdb::DB* opened = nullptr;
   auto status = rocksdb::DB::OpenForReadOnly(options, directory.string(), &opened);
   const std::unique_ptr<rocksdb::DB> db(opened);

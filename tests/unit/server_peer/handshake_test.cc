@@ -13,9 +13,9 @@ class Host final : public Handler {
   void on_message(raft::NodeId, PeerMessage) override {}
   void on_unreachable(raft::NodeId) override {}
   void on_refused(raft::NodeId, const Refusal&) override {}
-  std::optional<std::string> check_identity(raft::NodeId, const std::string& storage_id, std::uint64_t) override {
+  std::optional<std::string> check_identity(const LocalIdentity& other) override {
     ++asked;
-    if (storage_id == std::string(16, 's')) return {};
+    if (other.storage_id == std::string(16, 's')) return {};
     return "disk replaced";
   }
   int asked = 0;
@@ -83,6 +83,18 @@ TEST_F(Judged, TwoProcessesOnCopiesOfADiskAreNoticed) {
   EXPECT_EQ(code(h), std::nullopt);
   h.from.boot = 100;
   EXPECT_EQ(code(h), RefusalCode::other_life);
+}
+
+TEST(LocalIdentityTest, KnowsTheBootsOfItsLastStarts) {
+  LocalIdentity who;
+  who.incarnation = 9;
+  who.boot = 90;
+  who.earlier_boots = {80, 70};
+  EXPECT_EQ(who.boot_of(9), 90U);
+  EXPECT_EQ(who.boot_of(8), 80U);
+  EXPECT_EQ(who.boot_of(7), 70U);
+  EXPECT_EQ(who.boot_of(6), std::nullopt);
+  EXPECT_EQ(who.boot_of(10), std::nullopt);
 }
 
 TEST_F(Judged, VersionsThatOverlapAreFine) {

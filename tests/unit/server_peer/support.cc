@@ -267,15 +267,15 @@ void TestNode::on_message(raft::NodeId from, PeerMessage message) {
   received.push_back({from, std::move(message)});
 }
 
-std::optional<std::string> TestNode::check_identity(raft::NodeId node, const std::string& storage_id, std::uint64_t) {
-  if (distrusted == node) return "disk rolled back: node " + std::to_string(node.value);
+std::optional<std::string> TestNode::check_identity(const LocalIdentity& other) {
+  const std::string node = "node " + std::to_string(other.node.value);
+  if (distrusted == other.node) return "disk rolled back: " + node;
   for (const auto& [pinned, its_storage] : pins_) {
-    if (pinned != node.value) continue;
-    if (its_storage == storage_id) return {};
-    return "disk replaced: node " + std::to_string(node.value) +
-           " is known with another storage id; remove it and add it anew";
+    if (pinned != other.node.value) continue;
+    if (its_storage == other.storage_id) return {};
+    return "disk replaced: " + node + " is known with another storage id; remove it and add it anew";
   }
-  pins_.emplace_back(node.value, storage_id);
+  pins_.emplace_back(other.node.value, other.storage_id);
   return {};
 }
 

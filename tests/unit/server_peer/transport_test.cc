@@ -212,7 +212,10 @@ class Refusals : public TransportTest, public testing::WithParamInterface<Strang
 TEST_P(Refusals, AreToldToBothSides) {
   TestNode a(io, 1);
   // What is known of node 2 before it comes with another face.
-  a.check_identity(raft::NodeId{2}, std::string(15, 's') + '2', 1);
+  LocalIdentity pinned;
+  pinned.node = raft::NodeId{2};
+  pinned.storage_id = std::string(15, 's') + '2';
+  a.check_identity(pinned);
   TestNode b(io, 2, GetParam().adjust);
   raft::Member b_as_2 = b.member();
   b_as_2.id = raft::NodeId{2};

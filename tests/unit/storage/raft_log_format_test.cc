@@ -46,13 +46,15 @@ TEST(RaftLogFormat, Records) {
             "d"_b);
   EXPECT_EQ(encode(raft::HardState{raft::Term(4), raft::NodeId(2)}), "\x04\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0"_b);
   EXPECT_EQ(pin_key(raft::NodeId(2)), "\0p\0\0\0\0\0\0\0\x02"_b);
-  EXPECT_EQ(encode(PeerPin{raft::NodeId(2), "fedcba9876543210", 9}),
+  EXPECT_EQ(encode(PeerPin{raft::NodeId(2), "fedcba9876543210", 9, 3}),
             "\x09\0\0\0\0\0\0\0"
+            "\x03\0\0\0\0\0\0\0"
             "fedcba9876543210"_b);
-  const auto pin = decode_pin(pin_key(raft::NodeId(2)), encode(PeerPin{raft::NodeId(2), "fedcba9876543210", 9}));
+  const auto pin = decode_pin(pin_key(raft::NodeId(2)), encode(PeerPin{raft::NodeId(2), "fedcba9876543210", 9, 77}));
   ASSERT_TRUE(pin);
   EXPECT_EQ(pin->id, raft::NodeId(2));
   EXPECT_EQ(pin->incarnation, 9U);
+  EXPECT_EQ(pin->boot, 77U);
 }
 
 TEST(RaftLogFormat, AnEntryIsBoundToItsIndexTermKindAndBytes) {
@@ -71,6 +73,20 @@ TEST(RaftLogFormat, AnEntryIsBoundToItsIndexTermKindAndBytes) {
     EXPECT_FALSE(decode_entry(entry.index, bad)) << "bit " << bit;
   }
   for (std::size_t size = 0; size < value.size(); ++size) EXPECT_FALSE(check_entry(entry.index, value.substr(0, size)));
+}
+
+TEST(RaftLogFormat, Starts) {
+  const std::string bytes = encode(Starts{2, {7, 5}});
+  EXPECT_EQ(bytes,
+            "\x02\0\0\0\0\0\0\0"
+            "\x07\0\0\0\0\0\0\0"
+            "\x05\0\0\0\0\0\0\0"_b);
+  const auto back = decode_starts(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->incarnation, 2U);
+  EXPECT_EQ(back->boots, (std::vector<std::uint64_t>{7, 5}));
+  EXPECT_FALSE(decode_starts(""));
+  EXPECT_FALSE(decode_starts(bytes.substr(1)));
 }
 
 TEST(RaftLogFormat, ANewerIdentityIsReadForItsFormatAlone) {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
 
+#include <set>
+
 #include "storage/raft_log.h"
 #include "storage/raft_log_format.h"
 #include "tests/unit/storage/support.h"
@@ -35,6 +37,19 @@ TEST(RaftLogOpen, FoundsOnceAndRaisesTheIncarnation) {
   }
   TempDir other;
   EXPECT_NE(open_log(other.path())->storage_id(), storage_id);
+}
+
+TEST(RaftLogOpen, RemembersABootForEachOfTheLastStarts) {
+  TempDir dir;
+  std::vector<std::uint64_t> boots;
+  for (std::size_t start = 0; start < RaftLog::kBootsKept + 5; ++start) {
+    const auto log = open_log(dir.path());
+    ASSERT_EQ(log->boots().size(), std::min(start + 1, RaftLog::kBootsKept));
+    boots.insert(boots.begin(), log->boots().front());
+    boots.resize(std::min(boots.size(), RaftLog::kBootsKept));
+    EXPECT_EQ(log->boots(), boots);
+  }
+  EXPECT_EQ(std::set<std::uint64_t>(boots.begin(), boots.end()).size(), boots.size()) << "random, so never the same";
 }
 
 TEST(RaftLogOpen, AnotherNodeOrClusterIsRefused) {

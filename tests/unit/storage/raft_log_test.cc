@@ -175,9 +175,9 @@ TEST(RaftLog, ConfigurationAndPinsSurvive) {
     const auto write = persist(raft::HardState{raft::Term(1), kSelf}, {noop(1, 1), noop(2, 1)});
     must(log->write({&write, 1}));
     must(log->compact(raft::Index(2), other, raft::Index(1)));
-    must(log->pin({raft::NodeId(2), "fedcba9876543210", 4}));
-    must(log->pin({raft::NodeId(3), "0123456789abcdef", 1}));
-    must(log->pin({raft::NodeId(2), "fedcba9876543210", 5}));
+    must(log->pin({raft::NodeId(2), "fedcba9876543210", 4, 1}));
+    must(log->pin({raft::NodeId(3), "0123456789abcdef", 1, 1}));
+    must(log->pin({raft::NodeId(2), "fedcba9876543210", 5, 1}));
   }
   const auto log = open_log(dir.path());
   EXPECT_EQ(log->configuration(), other);
@@ -194,13 +194,12 @@ TEST(RaftLog, ADistrustedDiskStaysDistrusted) {
   TempDir dir;
   {
     auto log = open_log(dir.path());
-    must(log->pin({raft::NodeId(2), "fedcba9876543210", PeerPin::kDistrusted}));
-    must(log->pin({raft::NodeId(2), "fedcba9876543210", 7}));
+    must(log->pin({raft::NodeId(2), "fedcba9876543210", PeerPin::kDistrusted, 1}));
+    must(log->pin({raft::NodeId(2), "fedcba9876543210", 7, 1}));
   }
   EXPECT_EQ(open_log(dir.path())->pin_of(raft::NodeId(2))->incarnation, PeerPin::kDistrusted);
 }
 
-// A node that runs for long: the directory stays bounded, and most entries are never written a second time.
 // A log of terms 1 1 2 2 3 3, compacted up to index 2, of a node that voted in term 3 and has lost its state.
 class LostState : public testing::Test {
  protected:
@@ -264,6 +263,7 @@ TEST_F(LostState, WhereTheLogWentAnotherWayItBeginsAnew) {
   EXPECT_EQ(log_->term(raft::Index(5)), raft::Term(4));
 }
 
+// A node that runs for long: the directory stays bounded, and most entries are never written a second time.
 TEST(RaftLog, CompactionGivesSpaceBack) {
   TempDir dir;
   auto log = open_log(dir.path());
