@@ -55,7 +55,10 @@ void Host::make_image(raft::NodeId peer) {
 void Host::install(const raft::Output::Install& install) {
   fetcher_->start(install.from, install.meta, install.snapshot_id,
                   [this, meta = install.meta](storage::Result<std::string> directory) {
-                    if (!directory) return install_failed(directory.error());
+                    if (!directory) {
+                      const bool full = directory.error().code == storage::ErrorCode::no_space;
+                      return install_failed(directory.error(), full ? kRoomPause : raft::Duration());
+                    }
                     applier_->run([this, meta, name = *directory] { put_in_force(meta, name); });
                   });
 }
@@ -67,10 +70,9 @@ storage::Result<std::shared_ptr<HeldState>> Host::open_fetched(
   return std::make_shared<HeldState>(std::move(*opened), options_.data_dir / directory);
 }
 
-// It is offered again at once. Without room for it that would only keep both sides busy.
-void Host::install_failed(const storage::Error& error) {
+// It is offered again at once: the pause comes before, where that would only keep both sides busy.
+void Host::install_failed(const storage::Error& error, raft::Duration pause) {
   spdlog::warn("snapshot: not installed: {}", error.message);
-  const raft::Duration pause = error.code == storage::ErrorCode::no_space ? kRoomPause : raft::Duration();
   enqueue_task([this, pause] {
     state_timer_.expires_after(pause);
     state_timer_.async_wait([this](const boost::system::error_code& cancelled) {
@@ -100,7 +102,7 @@ void Host::put_in_force(const raft::SnapshotMeta& meta, const std::string& direc
   auto held = open_fetched(directory, [&](const storage::StateMachine& state) {
     return state.applied_index() == meta.index && state.applied_term() == meta.term;
   });
-  if (!held) return install_failed(held.error());
+  if (!held) return install_failed(held.error(), kRetryPause);
   const storage::Revision revision = (*held)->state().reader().revision();
   if (!replace_state(std::move(*held), [&](storage::RaftLog& log) { return log.reset(meta, directory); })) return;
   enqueue_task([this, meta, revision] { replica_->on_installed(boot_now(), meta, revision); });

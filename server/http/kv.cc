@@ -172,10 +172,11 @@ void get_now(Exchange& exchange) {
     return;
   }
   const storage::kv::KeyValue& found = *result->found;
-  if (refuse_large(exchange, found.value.size())) {
+  const bool unchanged = not_modified(request, found.mod_revision.value);
+  const bool sends_value = !unchanged && request.method != Method::head;
+  if (sends_value && refuse_large(exchange, found.value.size())) {
     return;
   }
-  const bool unchanged = not_modified(request, found.mod_revision.value);
   Answer& to = exchange.answer();
   to.begin(unchanged ? 304 : 200);
   to.etag(found.mod_revision.value, request.accepts_json);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -58,6 +59,16 @@ class Connection {
   int socket_ = -1;
   std::string buffer_;
 };
+
+// Asks until it holds, for a minute at most.
+template <class Condition>
+bool eventually(const Condition& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+  }
+  return true;
+}
 
 // "GET /path HTTP/1.1\r\nHost: t\r\n…": `headers` are whole lines, each with its CRLF.
 std::string request(std::string_view method, std::string_view target, std::string_view headers = "",

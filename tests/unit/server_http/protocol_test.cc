@@ -427,18 +427,16 @@ TEST_F(Protocol, AnswersThatAreNotTakenShareOneBudget) {
     Connection slow(port());
     slow.send(bytes);
     Reply reply;
-    while ((reply = get("big")).status == 200) {
-    }
+    ASSERT_TRUE(eventually([&] { return (reply = get("big")).status != 200; }));
     EXPECT_EQ(reply.status, 429u);
     EXPECT_EQ(reply.problem(), "overloaded");
     EXPECT_EQ(reply.header("retry-after"), "1");
     EXPECT_EQ(call("GET", "/v1/kv").status, 429u);
     EXPECT_EQ(get("small").body, "s");
   }
-  Reply reply;
-  while ((reply = get("big")).status != 200) {  // until the server has seen that the slow one is gone
-    EXPECT_EQ(reply.status, 429u);
-  }
+  Reply reply;  // once the server has seen that the slow one is gone
+  ASSERT_TRUE(eventually([&] { return (reply = get("big")).status != 429; }));
+  EXPECT_EQ(reply.status, 200u);
   EXPECT_EQ(reply.body.size(), 1u << 20);
 }
 

@@ -1,0 +1,112 @@
+// The host loop: what stays in the log, images, disks without room, disks that went back.
+#include "tests/unit/server_replica/support.h"
+
+namespace tenaz::server {
+namespace {
+
+TEST_F(ReplicaTest, WhatAnImageThatIsBeingMadeLeavesOutStaysInTheLog) {
+  lead_of_three();
+  write(1);
+  acknowledge(2);
+  apply_all();
+  const Index held = replica->core().applied_index();
+  ASSERT_EQ(held, Index{2});
+  replica->on_durable_state(now, held);
+  ASSERT_EQ(log.compacted, held) << "node 3 has not been heard of: nothing waits for it";
+  log.forget(held);
+  replica->on_log_compacted(now, held);
+  answer_heartbeats(3);
+  ASSERT_EQ(snapshots.images_wanted, std::vector<NodeId>{NodeId{3}});
+  write(2);
+  acknowledge(2);
+  apply_all();
+  replica->on_durable_state(now, replica->core().applied_index());
+  EXPECT_EQ(log.compacted, held) << "the image may stand at 2, and then node 3 needs entry 3";
+  replica->on_image(now, NodeId{3}, {}, {}, "");
+  replica->on_durable_state(now, replica->core().applied_index());
+  EXPECT_EQ(log.compacted, Index{3}) << "no image was made: nobody needs it";
+}
+
+TEST_F(ReplicaTest, AFollowerThatIsBehindDoesNotHoldTheLogOnADiskWithoutRoom) {
+  lead_of_three();
+  acknowledge(3);
+  write(1);
+  acknowledge(2);
+  apply_all();
+  replica->on_durable_state(now, Index{2});
+  EXPECT_EQ(log.compacted, Index{1}) << "node 3 is there, and needs entry 2";
+  replica->on_log_compacted(now, Index{1});
+  replica->on_disk_low(now, true);
+  replica->on_durable_state(now, Index{2});
+  EXPECT_EQ(log.compacted, Index{2});
+}
+
+TEST_F(ReplicaTest, APeerThatLostWhatItAcknowledgedIsDistrustedForGood) {
+  lead_of_three();
+  write(1);
+  acknowledge(3);
+  raft::AppendReply refusal;
+  refusal.term = replica->core().term();
+  refusal.sequence = 1000;
+  refusal.last_index = Index{1};
+  replica->on_message(now, NodeId{3}, raft::Message(refusal));
+  replica->carry_out(now);
+  EXPECT_EQ(log.distrusted, std::vector<NodeId>{NodeId{3}});
+}
+
+TEST_F(ReplicaTest, ALogOfEarlierRunsIsCompactedThoughThisRunWroteNothingOut) {
+  log.entries_ = {{Term{1}, Index{1}, raft::EntryKind::noop, raft::make_payload("")},
+                  {Term{1}, Index{2}, raft::EntryKind::noop, raft::make_payload("")}};
+  hard_state = {Term{1}, NodeId{1}};
+  applied = Index{2};
+  start(3);
+  pass(milliseconds(10'000));
+  EXPECT_EQ(log.compacted, Index{2});
+}
+
+TEST_F(ReplicaTest, AnInstallIsHurriedWhenItsSourceIsGoneOrLeadsNoLonger) {
+  start(3);
+  heartbeat(2, 1);
+  raft::InstallSnapshot offer;
+  offer.term = Term{1};
+  offer.meta = {Index{10}, Term{1}, replica->core().configuration(), Index{0}};
+  offer.snapshot_id = "image";
+  replica->on_message(now, NodeId{2}, raft::Message(offer));
+  replica->carry_out(now);
+  ASSERT_EQ(snapshots.installs.size(), 1u);
+  EXPECT_EQ(snapshots.hurried, 0);
+  replica->on_unreachable(now, NodeId{3});
+  EXPECT_EQ(snapshots.hurried, 0) << "not its source";
+  replica->on_unreachable(now, NodeId{2});
+  EXPECT_EQ(snapshots.hurried, 1);
+  heartbeat(3, 2);
+  EXPECT_EQ(snapshots.hurried, 2);
+  replica->on_install_failed(now);
+  replica->on_unreachable(now, NodeId{2});
+  EXPECT_EQ(snapshots.hurried, 2) << "there is no install any more";
+}
+
+TEST_F(ReplicaTest, WithoutRoomPutsAreRefusedAndDeletesAreNot) {
+  start(1);
+  persist_all();
+  apply_all();
+  replica->on_disk_low(now, true);
+  write(1, true);
+  ASSERT_TRUE(writes.contains(1));
+  EXPECT_EQ(writes[1].failure, Failure::disk_full);
+  EXPECT_TRUE(writes[1].not_applied);
+  write(2, false);
+  persist_all();
+  apply_all();
+  ASSERT_TRUE(writes.contains(2));
+  EXPECT_FALSE(writes[2].failure);
+  replica->on_disk_low(now, false);
+  write(3, true);
+  persist_all();
+  apply_all();
+  ASSERT_TRUE(writes.contains(3));
+  EXPECT_FALSE(writes[3].failure);
+}
+
+}  // namespace
+}  // namespace tenaz::server
