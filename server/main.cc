@@ -8,6 +8,13 @@
 #include "server/app.h"
 #include "server/version.h"
 
+// Read by jemalloc, where it is linked; MALLOC_CONF of the environment goes before. What is freed is given back after
+// one second instead of ten: a node is a tenth smaller for it under load, and no slower.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf = "dirty_decay_ms:1000,muzzy_decay_ms:0";
+}
+
 int main(int argc, char** argv) {
   CLI::App app{
       "tenazd, one node of a tenaz cluster: --config FILE, or --data-dir DIR for a cluster of one on 127.0.0.1:7480."};

@@ -19,7 +19,7 @@ struct Options {
 
   // Memory that the Raft log's newest part may take before it is written out a second time; what compaction has removed by
   // then is not. More: fewer bytes written (about log_retain_bytes of every log_buffer_bytes are written twice).
-  std::size_t log_buffer_bytes = 48 << 20;
+  std::size_t log_buffer_bytes = 32 << 20;
 
   // Applied entries kept in the log for followers that were away, in bytes; one that misses more gets a snapshot.
   std::size_t log_retain_bytes = 8 << 20;
