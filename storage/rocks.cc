@@ -1,11 +1,12 @@
 #include "storage/rocks.h"
 
 #include <fcntl.h>
-#include <rocksdb/env.h>
+#include <rocksdb/listener.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <system_error>
 
 #include "storage/options.h"
@@ -25,6 +26,29 @@ Error error(const rocksdb::Status& status, std::string_view what, std::string_vi
   return {ErrorCode::io, message};
 }
 
+namespace {
+
+// Writing tables out is work in bursts, of all nodes at once, that nobody waits for: on busy cores it should not take
+// turns with requests. Nor should it starve, though, where other programs keep the cores busy: apply waits for it
+// before too much would need replay. RocksDB by itself knows only the extremes.
+class GiveWay final : public rocksdb::EventListener {
+ public:
+  const char* Name() const override { return "tenaz.give-way"; }
+  void OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { lower(); }
+  void OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { lower(); }
+
+ private:
+  static constexpr int kNice = 5;
+
+  // Of the calling thread, which is RocksDB's own.
+  static void lower() {
+    thread_local const int done = ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
+    static_cast<void>(done);
+  }
+};
+
+}  // namespace
+
 void common_options(rocksdb::DBOptions& options) {
   options.create_if_missing = true;
   options.paranoid_checks = true;
@@ -39,11 +63,7 @@ void common_options(rocksdb::DBOptions& options) {
   options.recycle_log_file_num = 0;
   options.track_and_verify_wals_in_manifest = true;
   options.compaction_readahead_size = 256 << 10;
-  // Writing tables out is work in bursts, of all nodes at once, that nobody waits for: on busy cores it must not take
-  // turns with requests. Apply waits for it before too much would need replay.
-  for (const auto pool : {rocksdb::Env::Priority::HIGH, rocksdb::Env::Priority::LOW}) {
-    options.env->LowerThreadPoolCPUPriority(pool, rocksdb::CpuPriority::kLow);
-  }
+  options.listeners.push_back(std::make_shared<GiveWay>());
   rlimit files{};
   options.max_open_files = open_tables(::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 0);
 }
