@@ -63,7 +63,7 @@ struct NodeStatus {
   bool disk_low = false;
   bool quorum_reachable = false;  // a majority answers (leader), or a leader is heard (others)
   bool stopping = false;          // asked to stop, though it may still serve
-  bool state_missing = false;  // it is being fetched from another node; until then this node takes no part
+  bool state_missing = false;     // it is being fetched from another node; until then this node takes no part
 };
 
 using TransferDone = std::function<void(TransferOutcome)>;

@@ -55,8 +55,9 @@ TEST(Limits, MoreThanMayWaitIsOverloaded) {
   ASSERT_TRUE(eventually([&] { return cluster.status(1).has_value(); }));
   RawConnection first(cluster.http_address(1));
   const std::string value(60 << 10, 'v');
-  const std::string put = "PUT /v1/kv/a?timeout=60s HTTP/1.1\r\nHost: t\r\nContent-Length: " +
-                          std::to_string(value.size()) + "\r\n\r\n" + value;
+  const std::string put =
+      "PUT /v1/kv/a?timeout=60s HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(value.size()) + "\r\n\r\n" +
+      value;
   ASSERT_TRUE(first.send(put));
   std::optional<HttpAnswer> second;
   ASSERT_TRUE(eventually([&] {

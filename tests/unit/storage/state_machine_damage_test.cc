@@ -66,7 +66,8 @@ class StateDamage : public testing::Test {
   void expect_proper(const Error& error, const std::string& what) {
     EXPECT_EQ(error.code, ErrorCode::corruption) << what << ": " << error.message;
     EXPECT_NE(error.message.find(copy().string()), std::string::npos) << error.message;
-    EXPECT_NE(error.message.find("gets its state from its log and from another node"), std::string::npos) << error.message;
+    EXPECT_NE(error.message.find("gets its state from its log and from another node"), std::string::npos)
+        << error.message;
   }
 
   TempDir dir_;
