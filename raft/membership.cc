@@ -41,6 +41,12 @@ struct Parser {
     return value;
   }
 
+  bool flag() {
+    const std::uint64_t value = number(1);
+    ok = ok && value <= 1;
+    return value == 1;
+  }
+
   std::string bytes() {
     const std::uint64_t size = number(4);
     if (!ok || rest.size() < size) {
@@ -64,13 +70,19 @@ bool sorted_and_distinct(const std::vector<NodeId>& ids) {
          (ids.empty() || ids.front() != NodeId{});
 }
 
+bool shared(const std::vector<NodeId>& a, const std::vector<NodeId>& b) {
+  return std::any_of(a.begin(), a.end(), [&](NodeId id) { return std::binary_search(b.begin(), b.end(), id); });
+}
+
 bool well_formed(const Configuration& c) {
-  if (!sorted_and_distinct(c.voters) || !sorted_and_distinct(c.outgoing) || !sorted_and_distinct(c.learners))
-    return false;
+  for (const auto* ids : {&c.voters, &c.outgoing, &c.learners, &c.retired})
+    if (!sorted_and_distinct(*ids)) return false;
+  if (shared(c.learners, c.voters) || shared(c.learners, c.outgoing)) return false;
   std::vector<NodeId> all;
   for (const auto* ids : {&c.voters, &c.outgoing, &c.learners}) all.insert(all.end(), ids->begin(), ids->end());
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
+  if (shared(all, c.retired)) return false;
   return std::equal(all.begin(), all.end(), c.members.begin(), c.members.end(),
                     [](NodeId id, const Member& member) { return id == member.id; });
 }
@@ -95,7 +107,11 @@ std::string encode(const Configuration& configuration) {
   for (const Member& member : configuration.members) {
     put_number(out, member.id.value, 8);
     for (const auto* field : {&member.name, &member.peer, &member.client, &member.storage_id}) put_bytes(out, *field);
+    put_number(out, member.promote, 1);
+    put_number(out, member.replaces.value, 8);
   }
+  put_ids(out, configuration.retired);
+  put_number(out, configuration.lease_reads, 1);
   return out;
 }
 
@@ -110,8 +126,12 @@ std::optional<Configuration> decode_configuration(std::string_view bytes) {
     Member member;
     member.id = NodeId{parser.number(8)};
     for (auto* field : {&member.name, &member.peer, &member.client, &member.storage_id}) *field = parser.bytes();
+    member.promote = parser.flag();
+    member.replaces = NodeId{parser.number(8)};
     configuration.members.push_back(std::move(member));
   }
+  configuration.retired = parser.ids();
+  configuration.lease_reads = parser.flag();
   if (!parser.ok || !parser.rest.empty() || !well_formed(configuration)) return std::nullopt;
   return configuration;
 }

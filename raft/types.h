@@ -91,18 +91,24 @@ struct Member {
   std::string peer;        // host:port for other nodes
   std::string client;      // host:port for clients
   std::string storage_id;  // 16 raw bytes; empty: not known yet (pinned at first contact)
+  // A learner's: it becomes a voter by itself once it has caught up, in the place of the voter `replaces` (0: of nobody).
+  bool promote = false;
+  NodeId replaces{};
 
   bool operator==(const Member&) const = default;
 };
 
 // Who counts. With `outgoing` empty the configuration is simple; otherwise it is joint (thesis 4.3) and a decision
 // needs a majority of `voters` and a majority of `outgoing`. Id lists are sorted and free of duplicates.
-// Invariant: members holds exactly the union of voters, outgoing and learners, sorted by id.
+// Invariant: members holds exactly the union of voters, outgoing and learners, sorted by id; a learner is neither in
+// voters nor in outgoing.
 struct Configuration {
   std::vector<NodeId> voters;
   std::vector<NodeId> outgoing;
   std::vector<NodeId> learners;
   std::vector<Member> members;
+  std::vector<NodeId> retired{};  // were members once: no id is ever used again
+  bool lease_reads = false;     // the leader may answer reads by its lease (thesis 6.4.1)
 
   bool joint() const { return !outgoing.empty(); }
   bool operator==(const Configuration&) const = default;

@@ -14,6 +14,10 @@ Configuration joint() {
   c.learners = {NodeId{9}};
   for (std::uint64_t id : {1U, 2U, 3U, 4U, 9U})
     c.members.push_back({NodeId{id}, "n", "127.0.0.1:1", "127.0.0.1:2", std::string(16, '\0')});
+  c.members.back().promote = true;
+  c.members.back().replaces = NodeId{2};
+  c.retired = {NodeId{5}, NodeId{7}};
+  c.lease_reads = true;
   return c;
 }
 
@@ -33,8 +37,12 @@ TEST(Membership, ItsBytesAreFixed) {
       "\x01\0\0\0\x01\0\0\0\0\0\0\0"
       "\0\0\0\0\0\0\0\0"
       "\x01\0\0\0\x01\0\0\0\0\0\0\0"
-      "\x01\0\0\0a\x01\0\0\0p\0\0\0\0\0\0\0\0",
-      1 + 12 + 8 + 12 + 18);
+      "\x01\0\0\0a\x01\0\0\0p\0\0\0\0\0\0\0\0"
+      "\0"
+      "\0\0\0\0\0\0\0\0"
+      "\0\0\0\0"
+      "\0",
+      1 + 12 + 8 + 12 + 18 + 14);
   EXPECT_EQ(bytes, expected);
 }
 
