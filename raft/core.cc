@@ -71,9 +71,9 @@ void Core::Impl::step(Instant now, NodeId from, Message message) {
   std::visit(overloaded{[](VoteRequest&) {}, [](VoteReply&) {}, [&](auto& m) { on(from, m); }}, message);
 }
 
-// A leader of an earlier term must learn that it is deposed: otherwise a node that went ahead to a higher term could neither
-// follow it nor win against it (thesis 9.6; pre-vote with check-quorum). Sequence and round stay 0: they count within a
-// term, and the sender may lead again by the time this answer, which carries the new term, arrives.
+// A leader of an earlier term must learn that it is deposed: otherwise a node that went ahead to a higher term could
+// neither follow it nor win against it (thesis 9.6; pre-vote with check-quorum). Sequence and round stay 0: they count
+// within a term, and the sender may lead again by the time this answer, which carries the new term, arrives.
 void Core::Impl::answer_old_term(NodeId from, const Message& message) {
   if (std::holds_alternative<AppendRequest>(message)) {
     AppendReply reply;
@@ -99,6 +99,7 @@ void Core::Impl::advance(Instant now) {
 void Core::Impl::enter_term(Term term) {
   require(term > hard_state_.term, "the term went back");
   hard_state_ = {term, NodeId{}};
+  stand_until_.reset();
   hard_state_changed_ = true;
   // What they say is of an earlier term, and entries they vouch for may be replaced before they are ever written.
   deferred_.clear();
@@ -133,6 +134,7 @@ void Core::Impl::applied(Instant now, Index index) {
   require(index <= handed_out_, "an entry was applied that was never handed out");
   applied_ = index;
   while (!apply_ends_.empty() && apply_ends_.front() <= index) apply_ends_.pop_front();
+  stand_if_told();
 }
 
 void Core::Impl::log_compacted(Index index) {
@@ -147,6 +149,7 @@ void Core::Impl::commit_to(Index index) {
 }
 
 Output Core::Impl::take_output() {
+  if (state_ == State::leader) tend_membership();
   if (state_ == State::leader) replicate();
   hand_out_committed();
   persist_changes();
@@ -238,7 +241,7 @@ Status Core::Impl::status() const {
   s.read_ready = read_ready();
   for (const Progress& peer : tracker_.peers())
     s.peers.push_back({peer.id(), peer.mode(), peer.match(), peer.next(), peer.inflight(),
-                       peer.active(now_, quorum_patience()), peer.rolled_back()});
+                       peer.active(now_, quorum_patience()), peer.rolled_back(), peer.caught_up()});
   return s;
 }
 
@@ -260,6 +263,10 @@ std::optional<Refusal> Core::read(Instant now, ReadId id) {
 }
 bool Core::transfer_leadership(Instant now, NodeId target) {
   return impl_->transfer_leadership(now, target);
+}
+std::variant<Proposed, ChangeRefusal, ChangeFault> Core::change_membership(Instant now,
+                                                                           const MembershipChange& change) {
+  return impl_->change_membership(now, change);
 }
 void Core::persisted(Instant now, WriteId id) {
   impl_->persisted(now, id);
@@ -314,6 +321,15 @@ Index Core::last_index() const {
 }
 const Configuration& Core::configuration() const {
   return impl_->configuration();
+}
+Index Core::configuration_index() const {
+  return impl_->log().latest_configuration().first;
+}
+const Configuration& Core::committed_configuration() const {
+  return impl_->committed_configuration().second;
+}
+Index Core::committed_configuration_index() const {
+  return impl_->committed_configuration().first;
 }
 std::pair<Configuration, Index> Core::configuration_at(Index index) const {
   const auto& [at, configuration] = impl_->log().configuration_at(index);

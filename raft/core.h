@@ -1,4 +1,5 @@
-// The Raft consensus core of one group on one node (Ongaro's thesis; the section stands at the branch that implements it).
+// The Raft consensus core of one group on one node (Ongaro's thesis; the section stands at the branch that implements
+// it).
 //
 // A deterministic state machine: inputs go in through the calls below, everything that must happen comes out of
 // take_output(). It does no I/O, reads no clock, starts no thread and logs nothing, so the production host and the
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "raft/log_reader.h"
+#include "raft/membership.h"
 #include "raft/message.h"
 #include "raft/options.h"
 #include "raft/output.h"
@@ -34,8 +36,8 @@ struct Start {
   HardState hard_state;
   // The state machine's applied index: >= the log's compaction point. The log behind it is not looked at again.
   Index applied;
-  // The configuration in force at the log's compaction point (first_index - 1) and where it was appended. Later ones are
-  // found in the log by the core.
+  // The configuration in force at the log's compaction point (first_index - 1) and where it was appended. Later ones
+  // are found in the log by the core.
   Configuration configuration;
   Index configuration_index;
   Instant now;
@@ -47,6 +49,15 @@ enum class Refusal {
   not_leader,
   overloaded,    // max_uncommitted_bytes is reached; try again later
   transferring,  // leadership is being handed over
+};
+
+// Why a leader does not begin a change of the membership.
+enum class ChangeRefusal {
+  not_leader,
+  not_ready,          // it has not yet committed an entry of its own term (thesis 4.1, and the erratum to it)
+  in_progress,        // the last change is not committed, or leadership is being handed over
+  not_caught_up,      // the learner would hold up commits as a voter (thesis 4.2.1)
+  would_lose_quorum,  // of those who would vote, no majority answers at present
 };
 
 struct Proposed {
@@ -63,6 +74,7 @@ struct PeerStatus {
   std::size_t inflight = 0;
   bool recently_active = false;  // heard within the last election timeout
   bool rolled_back = false;
+  bool caught_up = false;  // a learner's: it may become a voter
 };
 
 struct Status {
@@ -76,8 +88,8 @@ struct Status {
   Index durable_index;  // own log
   Index commit;
   Index applied;
-  NodeId transfer_target;  // 0: no transfer under way
-  bool read_ready = false;  // leader: has committed an entry of its term
+  NodeId transfer_target;         // 0: no transfer under way
+  bool read_ready = false;        // leader: has committed an entry of its term
   std::vector<PeerStatus> peers;  // leader only
 };
 
@@ -100,14 +112,19 @@ class Core {
   // Leader: append one entry of kind commands. The payload is shared, never copied.
   std::variant<Proposed, Refusal> propose(Instant now, Payload payload);
 
-  // Leader: confirm leadership for a linearizable read (thesis 6.4). Answered by reads_confirmed or reads_failed. The id
-  // must be fresh. Only `not_leader` is ever refused; a read before the first commit of the term waits for it. All reads
-  // that wait share a round of heartbeats.
+  // Leader: confirm leadership for a linearizable read (thesis 6.4). Answered by reads_confirmed or reads_failed. The
+  // id must be fresh. Only `not_leader` is ever refused; a read before the first commit of the term waits for it. All
+  // reads that wait share a round of heartbeats.
   std::optional<Refusal> read(Instant now, ReadId id);
 
-  // Leader: hand over to `target`, a voter; 0: to the best one. False when this node does not lead, the target is no other
-  // voter, or a transfer is already under way.
+  // Leader: hand over to `target`, a voter; 0: to the best one. False when this node does not lead, the target is no
+  // other voter, or a transfer is already under way.
   bool transfer_leadership(Instant now, NodeId target);
+
+  // Leader: begin to change who belongs to the cluster, or a setting that lies in the configuration. The leader goes on
+  // by itself, joint steps included, and so does its successor if the entry survives. Done when a configuration at or
+  // after the returned index is committed in which holds(configuration, change); see membership.h.
+  std::variant<Proposed, ChangeRefusal, ChangeFault> change_membership(Instant now, const MembershipChange& change);
 
   // --- reports of the host ------------------------------------------------------------------------------------------
 
@@ -144,11 +161,16 @@ class Core {
   Index last_index() const;
   // The latest configuration in the log, committed or not: it is in force from when it is appended (thesis 4.1).
   const Configuration& configuration() const;
-  // The configuration in force at `index` (>= the compaction point) and where it was appended: what a snapshot there carries.
+  Index configuration_index() const;
+  // The latest one that is known to be committed.
+  const Configuration& committed_configuration() const;
+  Index committed_configuration_index() const;
+  // The configuration in force at `index` (>= the compaction point) and where it was appended: what a snapshot there
+  // carries.
   std::pair<Configuration, Index> configuration_at(Index index) const;
 
  private:
-  class Impl;  // see core.cc; the parts are in core_election.cc, core_leader.cc, core_follower.cc
+  class Impl;  // see core.cc; the parts are in core_election.cc, core_leader.cc, core_membership.cc, core_follower.cc
   std::unique_ptr<Impl> impl_;
 };
 

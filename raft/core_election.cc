@@ -19,10 +19,12 @@ Duration Core::Impl::election_timeout() {
 }
 
 // Not while a snapshot is on its way in, and not before every committed configuration has been applied: the votes would
-// be counted by a configuration that the cluster has left behind.
+// be counted by a configuration that the cluster has left behind. Who votes no more by a configuration that is not
+// committed may be the only one that can bring it to those who do (thesis 4.2.2).
 bool Core::Impl::may_stand() const {
-  if (installing_ || !is_voter(configuration(), self_)) return false;
-  return log_.configuration_at(commit_).first <= applied_;
+  const auto& [index, committed] = committed_configuration();
+  if (installing_ || index > applied_) return false;
+  return is_voter(configuration(), self_) || is_voter(committed, self_);
 }
 
 void Core::Impl::election_timer_fired() {
@@ -155,8 +157,17 @@ void Core::Impl::on(NodeId from, const VoteReply& reply) {
 
 // Thesis 3.10. The sender has made sure that this node's log holds everything.
 void Core::Impl::on(NodeId, const TimeoutNow& message) {
-  if (message.target != self_ || state_ == State::leader || !may_stand()) return;
-  stand(true);
+  if (message.target != self_ || state_ == State::leader) return;
+  // A leader that has left names its successor at once, which has yet to apply that very configuration.
+  stand_until_ = now_ + options_.election_timeout_min;
+  stand_if_told();
+}
+
+void Core::Impl::stand_if_told() {
+  if (!stand_until_ || !may_stand()) return;
+  const bool in_time = now_ <= *stand_until_;
+  stand_until_.reset();
+  if (in_time) stand(true);
 }
 
 }  // namespace tenaz::raft

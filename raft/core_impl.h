@@ -1,5 +1,5 @@
 // The inside of Core. Private to core*.cc, which hold its parts: dispatch and output (core.cc), standing and voting
-// (core_election.cc), leading (core_leader.cc), following (core_follower.cc).
+// (core_election.cc), leading (core_leader.cc), who belongs to it (core_membership.cc), following (core_follower.cc).
 #pragma once
 
 #include <deque>
@@ -40,6 +40,9 @@ class Core::Impl {
   void snapshot_unavailable(Instant now, NodeId peer);
   void unreachable(NodeId peer);
 
+  // --- core_membership.cc -------------------------------------------------------------------------------------------
+  std::variant<Proposed, ChangeRefusal, ChangeFault> change_membership(Instant now, const MembershipChange& change);
+
   // --- core_follower.cc ---------------------------------------------------------------------------------------------
   void snapshot_installed(Instant now, const SnapshotMeta& meta);
   void snapshot_failed(Instant now);
@@ -50,6 +53,7 @@ class Core::Impl {
   Index commit() const { return commit_; }
   Index applied_index() const { return applied_; }
   const Configuration& configuration() const { return log_.latest_configuration().second; }
+  const std::pair<Index, Configuration>& committed_configuration() const { return log_.configuration_at(commit_); }
 
  private:
   enum class State { follower, pre_candidate, candidate, leader };
@@ -76,6 +80,7 @@ class Core::Impl {
   void election_timer_fired();
   void stand_pre();
   void stand(bool transfer);
+  void stand_if_told();
   void request_votes(Term term, bool pre_vote, bool transfer);
   void campaign_failed();
   void retry_when_trust_ends(Duration trust_remaining);
@@ -110,6 +115,15 @@ class Core::Impl {
   void on(NodeId from, const InstallSnapshotFailed& message);
   Index where_logs_may_agree(const AppendReply& refusal) const;
 
+  // --- core_membership.cc -------------------------------------------------------------------------------------------
+  void append_configuration(const Configuration& configuration);
+  bool answers(NodeId voter) const;
+  bool would_keep_quorum(const Configuration& configuration) const;
+  std::optional<ChangeRefusal> try_change(const Configuration& next);
+  void tend_membership();
+  void promote_learners();
+  void leave();
+
   // --- core_follower.cc ---------------------------------------------------------------------------------------------
   void heard_leader(NodeId from);
   void on(NodeId from, AppendRequest& request);
@@ -141,6 +155,7 @@ class Core::Impl {
   // A follower's. `leader_contact_` has a meaning while leader_ is set.
   Instant leader_contact_;
   std::optional<Output::Install> installing_;
+  std::optional<Instant> stand_until_;  // told by TimeoutNow in this term to stand: as soon as it may, until then
 
   // A candidate's.
   std::vector<std::pair<NodeId, Ballot>> ballots_;

@@ -124,7 +124,11 @@ bool Core::Impl::append_to(Progress& peer, bool with_entries) {
   request.term = hard_state_.term;
   request.prev_index = peer.next().previous();
   request.commit = commit_;
-  const std::optional<Term> prev_term = log_.term(request.prev_index);
+  std::optional<Term> prev_term = log_.term(request.prev_index);
+  // A newcomer with an empty log does not know the configuration at the log's beginning, which no entry holds: an image
+  // brings the one in force with it.
+  if (!request.prev_index && log_.base() == Index{} && !find_member(log_.configuration_at(Index{}).second, peer.id()))
+    prev_term.reset();
   if (prev_term && with_entries)
     request.entries = log_.entries(peer.next(), log_.last_index(), options_.max_append_bytes);
   if (!prev_term || (with_entries && request.entries.empty())) {
@@ -151,6 +155,7 @@ void Core::Impl::on(NodeId from, const AppendReply& reply) {
   if (reply.accepted) {
     if (reply.match > log_.last_index()) return;  // not an answer to anything that this leader sent
     peer->accepted(reply.match, log_.base());
+    if (!is_voter(configuration(), from)) peer->tend_catch_up(log_.last_index(), now_, options_.election_timeout_min);
     return maybe_commit();
   }
   switch (peer->classify(reply)) {

@@ -127,6 +127,16 @@ std::string describe(const Configuration& configuration) {
     put_ids(out, configuration.learners);
     out << "}";
   }
+  for (const Member& member : configuration.members) {
+    if (member.promote) out << " promote=" << member.id.value;
+    if (member.replaces) out << " replaces=" << member.replaces.value;
+  }
+  if (!configuration.retired.empty()) {
+    out << " retired={";
+    put_ids(out, configuration.retired);
+    out << "}";
+  }
+  if (configuration.lease_reads) out << " lease_reads";
   return out.str();
 }
 
@@ -181,6 +191,7 @@ std::string describe(const Status& s) {
     if (peer.inflight > 0) out << " inflight=" << peer.inflight;
     if (!peer.recently_active) out << " silent";
     if (peer.rolled_back) out << " rolled_back";
+    if (peer.caught_up) out << " caught_up";
     out << "\n";
   }
   return out.str();

@@ -136,4 +136,107 @@ std::optional<Configuration> decode_configuration(std::string_view bytes) {
   return configuration;
 }
 
+// --- changes
+// ----------------------------------------------------------------------------------------------------------
+
+namespace {
+
+using Changed = std::variant<Configuration, ChangeFault>;
+
+bool contains(const std::vector<NodeId>& ids, NodeId id) {
+  return std::binary_search(ids.begin(), ids.end(), id);
+}
+
+void insert(std::vector<NodeId>& ids, NodeId id) {
+  ids.insert(std::lower_bound(ids.begin(), ids.end(), id), id);
+}
+
+Changed apply(Configuration c, const AddMember& change) {
+  const Member& added = change.member;
+  if (find_member(c, added.id)) return ChangeFault::id_taken;
+  if (contains(c.retired, added.id)) return ChangeFault::id_retired;
+  for (const Member& member : c.members) {
+    if ((!added.peer.empty() && member.peer == added.peer) || (!added.client.empty() && member.client == added.client))
+      return ChangeFault::address_taken;
+    if (added.replaces && member.replaces == added.replaces) return ChangeFault::already_replaced;
+  }
+  if (added.replaces && !contains(c.voters, added.replaces)) return ChangeFault::replaces_no_voter;
+  if (c.members.size() >= kMaxMembers) return ChangeFault::too_many_members;
+  insert(c.learners, added.id);
+  const auto place = std::lower_bound(c.members.begin(), c.members.end(), added.id,
+                                      [](const Member& member, NodeId id) { return member.id < id; });
+  c.members.insert(place, added);
+  return c;
+}
+
+Changed apply(Configuration c, const PromoteMember& change) {
+  if (!find_member(c, change.id)) return ChangeFault::unknown_member;
+  if (!contains(c.learners, change.id)) return ChangeFault::not_a_learner;
+  c.outgoing = c.voters;
+  std::erase(c.learners, change.id);
+  insert(c.voters, change.id);
+  for (Member& member : c.members) {
+    if (member.id != change.id) continue;
+    std::erase(c.voters, member.replaces);
+    member.promote = false;
+    member.replaces = NodeId{};
+  }
+  return c;
+}
+
+Changed apply(Configuration c, const RemoveMember& change) {
+  if (!find_member(c, change.id)) return ChangeFault::unknown_member;
+  if (contains(c.learners, change.id)) {
+    std::erase(c.learners, change.id);
+    return left_joint(c);
+  }
+  if (c.voters.size() == 1) return ChangeFault::last_voter;
+  c.outgoing = c.voters;
+  std::erase(c.voters, change.id);
+  return c;
+}
+
+Changed apply(Configuration c, const SetLeaseReads& change) {
+  c.lease_reads = change.on;
+  return c;
+}
+
+}  // namespace
+
+Changed changed(const Configuration& configuration, const MembershipChange& change) {
+  require(!configuration.joint(), "a joint configuration was changed again");
+  return std::visit([&](const auto& c) { return apply(configuration, c); }, change);
+}
+
+Configuration left_joint(const Configuration& joint) {
+  Configuration c = joint;
+  c.outgoing.clear();
+  std::erase_if(c.members, [&](const Member& member) {
+    if (contains(c.voters, member.id) || contains(c.learners, member.id)) return false;
+    insert(c.retired, member.id);
+    return true;
+  });
+  // A learner that waits to replace somebody who is gone just joins.
+  for (Member& member : c.members)
+    if (!contains(c.voters, member.replaces)) member.replaces = NodeId{};
+  return c;
+}
+
+bool holds(const Configuration& c, const MembershipChange& change) {
+  struct Visitor {
+    const Configuration& c;
+    bool operator()(const AddMember& added) const { return find_member(c, added.member.id) != nullptr; }
+    bool operator()(const PromoteMember& promoted) const { return contains(c.voters, promoted.id); }
+    bool operator()(const RemoveMember& removed) const { return contains(c.retired, removed.id); }
+    bool operator()(const SetLeaseReads& set) const { return c.lease_reads == set.on; }
+  };
+  return !c.joint() && std::visit(Visitor{c}, change);
+}
+
+const Member* find_member(const Configuration& configuration, NodeId id) {
+  const auto& members = configuration.members;
+  const auto found = std::find_if(members.begin(), members.end(), [id](const Member& m) { return m.id == id; });
+  return found == members.end() ? nullptr : &*found;
+}
+
 }  // namespace tenaz::raft

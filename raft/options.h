@@ -13,8 +13,8 @@ struct Options {
   std::chrono::nanoseconds heartbeat_interval = std::chrono::milliseconds(50);
 
   // A follower that has not heard a leader stands after a time drawn uniformly from
-  // [election_timeout_min, min(2 * election_timeout_min, election_timeout_max)]. It must outlast several heartbeats and a
-  // slow fsync; shorter means sooner failover and more needless elections. The maximum also bounds every back-off.
+  // [election_timeout_min, min(2 * election_timeout_min, election_timeout_max)]. It must outlast several heartbeats and
+  // a slow fsync; shorter means sooner failover and more needless elections. The maximum also bounds every back-off.
   std::chrono::nanoseconds election_timeout_min = std::chrono::milliseconds(250);
   std::chrono::nanoseconds election_timeout_max = std::chrono::milliseconds(1500);
 

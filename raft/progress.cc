@@ -91,6 +91,18 @@ void Progress::unreachable() {
   sent_at_ = Instant{};
 }
 
+void Progress::tend_catch_up(Index last, Instant now, Duration patience) {
+  if (mode_ != Mode::replicate || rolled_back_) {
+    caught_up_ = false;
+    round_end_ = Index{};
+    return;
+  }
+  if (round_end_ && match_ < round_end_) return;
+  if (round_end_) caught_up_ = now - round_began_ <= patience;
+  round_end_ = last;
+  round_began_ = now;
+}
+
 void Progress::want_snapshot(Instant now) {
   probe_from(next_);
   mode_ = Mode::snapshot;

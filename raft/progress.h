@@ -67,6 +67,12 @@ class Progress {
   // What was sent may be lost: back to probing, with the first probe after a sign of life.
   void unreachable();
 
+  // --- catching up (learners) ---------------------------------------------------------------------------------------
+  // Thesis 4.2.1: a learner gets the log in rounds, each up to where the log ended when the round began. It has caught
+  // up once a round took no longer than `patience`.
+  void tend_catch_up(Index last, Instant now, Duration patience);
+  bool caught_up() const { return caught_up_; }
+
   // --- snapshot -----------------------------------------------------------------------------------------------------
   void want_snapshot(Instant now);
   void snapshot_announced(const SnapshotMeta& meta, const std::string& snapshot_id, Instant now);
@@ -103,6 +109,10 @@ class Progress {
   Instant heard_;
   bool ever_heard_ = false;
   std::uint64_t round_ = 0;
+
+  Index round_end_;  // of the present round of catching up; 0: none
+  Instant round_began_{};
+  bool caught_up_ = false;
 
   InstallSnapshot snapshot_;  // term unset
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "raft/membership.h"
 #include "raft/quorum.h"
 
 namespace tenaz::raft {
@@ -10,9 +11,13 @@ namespace tenaz::raft {
 void Tracker::start(const Configuration& configuration, NodeId self, Index next, Instant now) {
   self_ = self;
   peers_.clear();
-  for (const auto* ids : {&configuration.voters, &configuration.outgoing, &configuration.learners})
-    for (NodeId id : *ids)
-      if (id != self && !find(id)) peers_.emplace_back(id, next, now);
+  update(configuration, next, now);
+}
+
+void Tracker::update(const Configuration& configuration, Index next, Instant now) {
+  std::erase_if(peers_, [&](const Progress& peer) { return !find_member(configuration, peer.id()); });
+  for (const Member& member : configuration.members)
+    if (member.id != self_ && !find(member.id)) peers_.emplace_back(member.id, next, now);
 }
 
 const Progress* Tracker::find(NodeId id) const {

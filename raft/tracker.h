@@ -12,6 +12,8 @@ class Tracker {
  public:
   // Starts afresh: every member of `configuration` but `self` is probed from `next` on.
   void start(const Configuration& configuration, NodeId self, Index next, Instant now);
+  // Another configuration is in force: new members are probed from `next` on, who is gone is forgotten.
+  void update(const Configuration& configuration, Index next, Instant now);
   void clear() { peers_.clear(); }
 
   std::vector<Progress>& peers() { return peers_; }

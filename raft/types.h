@@ -30,10 +30,10 @@ struct Number {
   constexpr std::uint64_t past(Number other) const { return value > other.value ? value - other.value : 0; }
 };
 
-using Term = Number<struct TermTag>;        // 0: before the first election
-using Index = Number<struct IndexTag>;      // position in the log; the first entry has index 1, 0 means "before the log"
-using NodeId = Number<struct NodeIdTag>;    // 0: nobody
-using ReadId = Number<struct ReadIdTag>;    // one linearizable read that waits; never used twice in a process
+using Term = Number<struct TermTag>;      // 0: before the first election
+using Index = Number<struct IndexTag>;    // position in the log; the first entry has index 1, 0 means "before the log"
+using NodeId = Number<struct NodeIdTag>;  // 0: nobody
+using ReadId = Number<struct ReadIdTag>;  // one linearizable read that waits; never used twice in a process
 using WriteId = Number<struct WriteIdTag>;  // one persistence request; rises by one per request; 0: none
 using GroupId = Number<struct GroupIdTag>;  // one Raft group; always 1 today
 
@@ -60,7 +60,9 @@ enum class EntryKind : std::uint8_t {
 // Immutable bytes shared between the log, the wire and the applier; never null inside an Entry.
 using Payload = std::shared_ptr<const std::string>;
 
-inline Payload make_payload(std::string bytes) { return std::make_shared<const std::string>(std::move(bytes)); }
+inline Payload make_payload(std::string bytes) {
+  return std::make_shared<const std::string>(std::move(bytes));
+}
 inline Payload empty_payload() {
   static const Payload empty = make_payload({});
   return empty;
@@ -91,7 +93,8 @@ struct Member {
   std::string peer;        // host:port for other nodes
   std::string client;      // host:port for clients
   std::string storage_id;  // 16 raw bytes; empty: not known yet (pinned at first contact)
-  // A learner's: it becomes a voter by itself once it has caught up, in the place of the voter `replaces` (0: of nobody).
+  // A learner's: it becomes a voter by itself once it has caught up, in the place of the voter `replaces` (0: of
+  // nobody).
   bool promote = false;
   NodeId replaces{};
 
@@ -108,7 +111,7 @@ struct Configuration {
   std::vector<NodeId> learners;
   std::vector<Member> members;
   std::vector<NodeId> retired{};  // were members once: no id is ever used again
-  bool lease_reads = false;     // the leader may answer reads by its lease (thesis 6.4.1)
+  bool lease_reads = false;       // the leader may answer reads by its lease (thesis 6.4.1)
 
   bool joint() const { return !outgoing.empty(); }
   bool operator==(const Configuration&) const = default;
@@ -118,8 +121,8 @@ struct Configuration {
 struct SnapshotMeta {
   Index index;
   Term term;
-  Configuration configuration;     // in force at `index`, joint ones included
-  Index configuration_index;       // where that configuration was appended; 0: the founding one
+  Configuration configuration;  // in force at `index`, joint ones included
+  Index configuration_index;    // where that configuration was appended; 0: the founding one
 
   bool operator==(const SnapshotMeta&) const = default;
 };
@@ -128,5 +131,7 @@ struct SnapshotMeta {
 
 template <class Tag>
 struct std::hash<tenaz::raft::Number<Tag>> {
-  std::size_t operator()(const tenaz::raft::Number<Tag>& n) const noexcept { return std::hash<std::uint64_t>{}(n.value); }
+  std::size_t operator()(const tenaz::raft::Number<Tag>& n) const noexcept {
+    return std::hash<std::uint64_t>{}(n.value);
+  }
 };

@@ -66,6 +66,8 @@ std::string Interpreter::run(const std::string& command) {
     tick(words);
   else if (verb == "status")
     status(words);
+  else if (verb == "configuration")
+    configurations(words);
   else if (verb == "links")
     links();
   else
@@ -86,19 +88,20 @@ void Interpreter::show(Node& n) {
 }
 
 void Interpreter::cluster(Words& words) {
-  std::uint64_t n = 0;
+  std::uint64_t n = 0, spare = 0;
   while (words.more()) {
     const std::string w = words.word();
     const auto equals = w.find('=');
     const std::string key = w.substr(0, equals);
     const std::uint64_t value = std::stoull(w.substr(equals + 1));
     if (key == "n") n = value;
+    if (key == "spare") spare = value;
     if (key == "cache") options_.cache_bytes = value;
     if (key == "append") options_.max_append_bytes = value;
     if (key == "inflight") options_.max_inflight_appends = value;
     if (key == "uncommitted") options_.max_uncommitted_bytes = value;
   }
-  for (std::uint64_t id = 1; id <= n; ++id) {
+  for (std::uint64_t id = 1; id <= n + spare; ++id) {
     // Not by chance: node 1 waits 10 ms more than the shortest time, node 2 20 ms more, and so on.
     const auto random = [id](std::uint64_t bound) { return id * 10'000'000 % bound; };
     const auto send = [this](NodeId from, NodeId to, const Message& message) {
@@ -106,7 +109,7 @@ void Interpreter::cluster(Words& words) {
         if (held == from.value || held == to.value) return;
       links_[{from.value, to.value}].push_back(message);
     };
-    nodes_.push_back(std::make_unique<Node>(NodeId{id}, options_, voters(n), random, send));
+    nodes_.push_back(std::make_unique<Node>(NodeId{id}, options_, voters(id <= n ? n : 0), random, send));
     nodes_.back()->start(now_);
   }
 }
@@ -191,6 +194,48 @@ void Interpreter::status(Words& words) {
   }
 }
 
+void Interpreter::configurations(Words& words) {
+  const std::vector<std::uint64_t> ids = words.ids();
+  for (auto& n : nodes_) {
+    if (!n->up() || (!ids.empty() && std::ranges::find(ids, n->id().value) == ids.end())) continue;
+    const Core& core = n->core();
+    out_ += "node " + std::to_string(n->id().value) + ": @" + std::to_string(core.configuration_index().value) +
+            (core.configuration_index() <= core.commit() ? " " : " (uncommitted) ") + describe(core.configuration()) +
+            "\n";
+  }
+}
+
+void Interpreter::change(Core& core, const std::string& verb, Words& words) {
+  MembershipChange change;
+  if (verb == "leases") {
+    change = SetLeaseReads{words.word() == "on"};
+  } else if (const NodeId id{words.number()}; verb == "promote") {
+    change = PromoteMember{id};
+  } else if (verb == "remove") {
+    change = RemoveMember{id};
+  } else {
+    Member member{id, "n" + std::to_string(id.value), "", "", "", true, NodeId{}};
+    while (words.more()) {
+      if (words.word() == "learner")
+        member.promote = false;
+      else
+        member.replaces = NodeId{words.number()};
+    }
+    change = AddMember{member};
+  }
+  const auto result = core.change_membership(now_, change);
+  if (const auto* refusal = std::get_if<ChangeRefusal>(&result)) {
+    static constexpr const char* kRefusals[] = {"not_leader", "not_ready", "in_progress", "not_caught_up",
+                                                "would_lose_quorum"};
+    out_ += std::string("refused: ") + kRefusals[static_cast<std::size_t>(*refusal)] + "\n";
+  } else if (const auto* fault = std::get_if<ChangeFault>(&result)) {
+    static constexpr const char* kFaults[] = {"id_taken",          "id_retired",       "address_taken",
+                                              "unknown_member",    "not_a_learner",    "last_voter",
+                                              "replaces_no_voter", "already_replaced", "too_many_members"};
+    out_ += std::string("refused: ") + kFaults[static_cast<std::size_t>(*fault)] + "\n";
+  }
+}
+
 void Interpreter::links() {
   for (const auto& [link, queue] : links_)
     for (const Message& message : queue)
@@ -221,6 +266,8 @@ void Interpreter::on_node(const std::string& verb, Words& words) {
     if (core.read(now_, ReadId{words.number()})) out_ += "refused: not_leader\n";
   } else if (verb == "transfer") {
     if (!core.transfer_leadership(now_, NodeId{words.number()})) out_ += "refused\n";
+  } else if (verb == "add" || verb == "promote" || verb == "remove" || verb == "leases") {
+    change(core, verb, words);
   } else if (verb == "unreachable") {
     core.unreachable(NodeId{words.number()});
   } else if (verb == "compact") {

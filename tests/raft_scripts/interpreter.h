@@ -1,9 +1,8 @@
 // A small language for stories about a few cores: who says what to whom, which disk is late, what is lost.
 //
-//   cluster n=3 [cache=BYTES] [append=BYTES] [inflight=N] [uncommitted=BYTES]
-//   campaign N            time moves to N's deadline, and only N notices
-//   tick MS [N ...]       time passes for these nodes, or for all that are up
-//   deliver A->B [COUNT]  what waits on that link arrives, oldest first
+//   cluster n=3 [spare=N] (further nodes, members of nothing yet) [cache=BYTES] [append=BYTES] [inflight=N]
+//   [uncommitted=BYTES] campaign N            time moves to N's deadline, and only N notices tick MS [N ...]       time
+//   passes for these nodes, or for all that are up deliver A->B [COUNT]  what waits on that link arrives, oldest first
 //   drop A->B [COUNT]     it is lost instead
 //   repeat A->B           a copy of the oldest message arrives, the message stays
 //   reverse A->B          the link's messages change their order
@@ -12,6 +11,8 @@
 //   apply N               everything handed out to N's applier is applied
 //   settle [N ...]        deliver, persist and apply, among these or all, until nobody has anything left to do; silent
 //   propose N TEXT | read N ID | transfer N TARGET | unreachable N PEER
+//   add N ID [learner] [replaces VOTER] | promote N ID | remove N ID | leases N on|off
+//   configuration [N ...] which one is in force, and where it was appended
 //   crash N | restart N | lose N INDEX (its disk forgets all behind INDEX) | compact N INDEX
 //   snapshot N PEER | no_snapshot N PEER | install N | fail_install N
 //   links | status [N ...]
@@ -44,6 +45,8 @@ class Interpreter {
   void tick(Words& words);
   void on_node(const std::string& verb, Words& words);
   void status(Words& words);
+  void configurations(Words& words);
+  void change(Core& core, const std::string& verb, Words& words);
   void links();
 
   Node& node(std::uint64_t id);

@@ -74,6 +74,118 @@ TEST(Membership, RandomBytesDoNoHarm) {
   }
 }
 
+// --- changes
+// ----------------------------------------------------------------------------------------------------------
+
+Member member(std::uint64_t id) {
+  const std::string n = std::to_string(id);
+  return {NodeId{id}, "n" + n, "peer:" + n, "client:" + n, "", true, {}};
+}
+
+Configuration founders(std::uint64_t n) {
+  std::vector<Member> members;
+  for (std::uint64_t id = 1; id <= n; ++id) members.push_back(member(id));
+  for (Member& founder : members) founder.promote = false;
+  return founding_configuration(members);
+}
+
+Configuration after(const Configuration& before, const MembershipChange& change) {
+  auto next = changed(before, change);
+  EXPECT_TRUE(std::holds_alternative<Configuration>(next));
+  return std::get<Configuration>(next);
+}
+
+std::optional<ChangeFault> fault(const Configuration& before, const MembershipChange& change) {
+  const auto next = changed(before, change);
+  if (const auto* why = std::get_if<ChangeFault>(&next)) return *why;
+  return std::nullopt;
+}
+
+TEST(MembershipChange, ANewMemberIsALearnerFirst) {
+  const Configuration next = after(founders(3), AddMember{member(4)});
+  EXPECT_EQ(next.voters, founders(3).voters);
+  EXPECT_FALSE(next.joint());
+  EXPECT_EQ(next.learners, std::vector{NodeId{4}});
+  EXPECT_TRUE(holds(next, AddMember{member(4)}));
+  EXPECT_FALSE(holds(next, PromoteMember{NodeId{4}}));
+  EXPECT_EQ(decode_configuration(encode(next)), next);
+}
+
+TEST(MembershipChange, VotersChangeThroughAJointConfiguration) {
+  const Configuration learning = after(founders(3), AddMember{member(4)});
+  const Configuration joint = after(learning, PromoteMember{NodeId{4}});
+  EXPECT_EQ(joint.voters, (std::vector{NodeId{1}, NodeId{2}, NodeId{3}, NodeId{4}}));
+  EXPECT_EQ(joint.outgoing, founders(3).voters);
+  EXPECT_FALSE(holds(joint, PromoteMember{NodeId{4}})) << "not before it is through";
+  const Configuration through = left_joint(joint);
+  EXPECT_EQ(through.voters, joint.voters);
+  EXPECT_TRUE(holds(through, PromoteMember{NodeId{4}}));
+  EXPECT_TRUE(through.retired.empty());
+  for (const Configuration& c : {learning, joint, through}) EXPECT_EQ(decode_configuration(encode(c)), c);
+}
+
+TEST(MembershipChange, ADeadVoterIsReplacedInOneStep) {
+  Member fourth = member(4);
+  fourth.replaces = NodeId{3};
+  const Configuration joint = after(after(founders(3), AddMember{fourth}), PromoteMember{NodeId{4}});
+  EXPECT_EQ(joint.voters, (std::vector{NodeId{1}, NodeId{2}, NodeId{4}}));
+  EXPECT_EQ(joint.outgoing, founders(3).voters);
+  EXPECT_TRUE(find_member(joint, NodeId{3})) << "it still votes in the old half";
+  const Configuration through = left_joint(joint);
+  EXPECT_EQ(through.retired, std::vector{NodeId{3}});
+  EXPECT_FALSE(find_member(through, NodeId{3}));
+  EXPECT_EQ(find_member(through, NodeId{4})->replaces, NodeId{});
+}
+
+TEST(MembershipChange, ALearnerWhosePlaceIsGoneJustJoins) {
+  Member fourth = member(4);
+  fourth.replaces = NodeId{3};
+  const Configuration learning = after(founders(3), AddMember{fourth});
+  const Configuration without = left_joint(after(learning, RemoveMember{NodeId{3}}));
+  EXPECT_EQ(find_member(without, NodeId{4})->replaces, NodeId{});
+  EXPECT_EQ(after(without, PromoteMember{NodeId{4}}).voters, (std::vector{NodeId{1}, NodeId{2}, NodeId{4}}));
+}
+
+TEST(MembershipChange, WhoIsRemovedIsRetired) {
+  const Configuration joint = after(founders(3), RemoveMember{NodeId{2}});
+  EXPECT_EQ(joint.voters, (std::vector{NodeId{1}, NodeId{3}}));
+  EXPECT_FALSE(holds(joint, RemoveMember{NodeId{2}}));
+  EXPECT_TRUE(holds(left_joint(joint), RemoveMember{NodeId{2}}));
+  const Configuration learner = after(founders(1), AddMember{member(2)});
+  const Configuration gone = after(learner, RemoveMember{NodeId{2}});
+  EXPECT_FALSE(gone.joint()) << "a learner counts for nothing: one step";
+  EXPECT_EQ(gone.retired, std::vector{NodeId{2}});
+}
+
+TEST(MembershipChange, NamesWhatIsWrong) {
+  const Configuration three = founders(3);
+  EXPECT_EQ(fault(three, AddMember{member(3)}), ChangeFault::id_taken);
+  EXPECT_EQ(fault(left_joint(after(three, RemoveMember{NodeId{3}})), AddMember{member(3)}), ChangeFault::id_retired);
+  Member same_peer = member(4), same_client = member(4), replaces = member(4);
+  same_peer.peer = "peer:2";
+  same_client.client = "client:2";
+  EXPECT_EQ(fault(three, AddMember{same_peer}), ChangeFault::address_taken);
+  EXPECT_EQ(fault(three, AddMember{same_client}), ChangeFault::address_taken);
+  replaces.replaces = NodeId{9};
+  EXPECT_EQ(fault(three, AddMember{replaces}), ChangeFault::replaces_no_voter);
+  replaces.replaces = NodeId{1};
+  Member second = member(5);
+  second.replaces = NodeId{1};
+  EXPECT_EQ(fault(after(three, AddMember{replaces}), AddMember{second}), ChangeFault::already_replaced);
+  EXPECT_EQ(fault(three, PromoteMember{NodeId{4}}), ChangeFault::unknown_member);
+  EXPECT_EQ(fault(three, PromoteMember{NodeId{2}}), ChangeFault::not_a_learner);
+  EXPECT_EQ(fault(three, RemoveMember{NodeId{4}}), ChangeFault::unknown_member);
+  EXPECT_EQ(fault(founders(1), RemoveMember{NodeId{1}}), ChangeFault::last_voter);
+  Configuration full = founders(3);
+  for (std::uint64_t id = 4; id <= kMaxMembers; ++id) full = after(full, AddMember{member(id)});
+  EXPECT_EQ(fault(full, AddMember{member(kMaxMembers + 1)}), ChangeFault::too_many_members);
+  EXPECT_EQ(after(three, SetLeaseReads{true}).lease_reads, true);
+}
+
+TEST(MembershipDeathTest, AJointConfigurationIsNotChanged) {
+  EXPECT_DEATH(changed(after(founders(3), RemoveMember{NodeId{2}}), SetLeaseReads{true}), "joint");
+}
+
 TEST(MembershipDeathTest, FoundersNeedDistinctIds) {
   EXPECT_DEATH(founding_configuration({{NodeId{1}, "a", "", "", ""}, {NodeId{1}, "b", "", "", ""}}), "distinct");
   EXPECT_DEATH(founding_configuration({{NodeId{0}, "a", "", "", ""}}), "non-zero");

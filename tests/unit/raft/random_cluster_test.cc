@@ -1,7 +1,8 @@
 // Clusters of bare cores under seeded chaos: a network that loses, delays, reorders and repeats, one-way cuts, disks
-// that lag, crashes that drop what was not written, compaction and snapshots. Checked all along: one leader per term,
-// an entry is durable on a quorum when it commits, all nodes apply the same, reads see every earlier commit, no false
-// alarm of a disk gone back. Afterwards the network heals, and the cluster must make progress and agree.
+// that lag, crashes that drop what was not written, compaction and snapshots, members that come, go and take others'
+// places. Checked all along: one leader per term, an entry is durable on a quorum when it commits, all nodes apply the
+// same, reads see every earlier commit, no false alarm of a disk gone back. Afterwards the network heals, and the
+// cluster must make progress and agree.
 //
 // TENAZ_SEED=n replays one seed; TENAZ_SEEDS=n sets how many run.
 #include <gtest/gtest.h>
@@ -13,6 +14,7 @@
 #include <set>
 
 #include "raft/describe.h"
+#include "raft/quorum.h"
 #include "tests/unit/raft/support/node.h"
 
 namespace tenaz::raft::test {
@@ -36,9 +38,14 @@ class Chaos {
     slow_ = milliseconds(1 + pick(pick(4) == 0 ? 400 : 30));
     slow_disk_ = milliseconds(1 + pick(pick(3) == 0 ? 500 : 20));
     crashes_ = pick(4) != 0;
+    changes_ = pick(3) != 0;
+    const std::uint64_t founders = size_;
+    members_ = voters(founders);
+    if (changes_) size_ += 1 + pick(4);
     for (std::uint64_t id = 1; id <= size_; ++id) {
       nodes_.push_back(std::make_unique<Node>(
-          NodeId{id}, options_, voters(size_), [this](std::uint64_t bound) { return pick(bound); },
+          NodeId{id}, options_, voters(id <= founders ? founders : 0),
+          [this](std::uint64_t bound) { return pick(bound); },
           [this](NodeId from, NodeId to, const Message& message) { transmit(from, to, message); }));
       nodes_.back()->on_apply = [this](const Entry& entry) { check_applied(entry); };
       nodes_.back()->start(now_);
@@ -70,6 +77,7 @@ class Chaos {
   std::uint64_t reads() const { return reads_answered_; }
   std::uint64_t snapshots() const { return snapshots_; }
   std::size_t terms() const { return leaders_.size(); }
+  std::uint64_t configurations() const { return configurations_; }
 
  private:
   struct Event {
@@ -131,8 +139,8 @@ class Chaos {
     }
     for (NodeId peer : out.snapshots_wanted)
       later(within(milliseconds(50)), [this, &n, peer] {
-        if (!calm_ && pick(4) == 0) return n.core().snapshot_unavailable(now_, peer);
-        if (n.core().applied_index()) n.core().snapshot_ready(now_, peer, n.snapshot_meta(), "image");
+        if ((!calm_ && pick(4) == 0) || !n.core().applied_index()) return n.core().snapshot_unavailable(now_, peer);
+        n.core().snapshot_ready(now_, peer, n.snapshot_meta(), "image");
       });
   }
 
@@ -147,10 +155,9 @@ class Chaos {
       }
       if (core.commit() > highest_commit_) {
         highest_commit_ = core.commit();
-        std::size_t holders = 0;
-        for (auto& other : nodes_) holders += holds(other->disk(), n, highest_commit_);
-        // What it knew to be committed before it led is of an earlier term.
-        EXPECT_TRUE(!core.status().read_ready || 2 * holders > size_)
+        // What it knew to be committed before it led is of an earlier term. By now it may have begun the next change.
+        EXPECT_TRUE(!core.status().read_ready || on_quorum(n, core.configuration()) ||
+                    on_quorum(n, core.configuration_at(core.commit()).first))
             << "index " << highest_commit_.value << " committed without a durable majority";
       }
     }
@@ -164,6 +171,12 @@ class Chaos {
     for (ReadId id : out.reads_failed) EXPECT_EQ(reads_.erase(id), 1U) << "a read was answered twice";
   }
 
+  bool on_quorum(const Node& leader, const Configuration& configuration) {
+    return quorum_vote(configuration, [&](NodeId id) {
+             return holds(node(id).disk(), leader, highest_commit_) ? Ballot::granted : Ballot::missing;
+           }) == VoteResult::won;
+  }
+
   // Whether `disk` durably holds the entry that the leader knows at `index` (its term is the leader's, by the commit
   // rule, unless it reached the leader from below).
   bool holds(const MemoryLog& disk, const Node& leader, Index index) {
@@ -174,6 +187,16 @@ class Chaos {
     const auto [known, fresh] = applied_.try_emplace(entry.index, std::pair(entry.term, *entry.payload));
     EXPECT_EQ(known->second, std::pair(entry.term, *entry.payload)) << "nodes differ at index " << entry.index.value;
     if (fresh && entry.kind == EntryKind::commands) ++acknowledged_;
+    if (fresh && entry.kind == EntryKind::configuration) {
+      const auto next = decode_configuration(*entry.payload);
+      ASSERT_TRUE(next);
+      // Ids that are used up stay so, and two configurations in a row share a majority.
+      EXPECT_TRUE(std::ranges::includes(next->retired, members_.retired));
+      EXPECT_TRUE(next->voters == members_.voters || members_.joint() != next->joint())
+          << describe(members_) << " -> " << describe(*next);
+      members_ = *next;
+      ++configurations_;
+    }
   }
 
   void act(bool chaos) {
@@ -211,10 +234,31 @@ class Chaos {
       cut_.clear();
     } else if (what < 130) {
       n.core().unreachable(NodeId{1 + pick(size_)});
+    } else if (what < 150 && changes_) {
+      change(n);
     } else {
       return;
     }
     settle(n);
+  }
+
+  void change(Node& n) {
+    const NodeId id{1 + pick(size_)};
+    switch (pick(4)) {
+      case 0:
+      case 1: {
+        Member member{id, "n", "", "", "", pick(4) != 0, {}};
+        if (pick(3) == 0) member.replaces = NodeId{1 + pick(size_)};
+        n.core().change_membership(now_, AddMember{member});
+        return;
+      }
+      case 2:
+        n.core().change_membership(now_, PromoteMember{id});
+        return;
+      case 3:
+        // Now and then itself.
+        n.core().change_membership(now_, RemoveMember{pick(3) == 0 ? n.id() : id});
+    }
   }
 
   // To the next event or deadline.
@@ -248,10 +292,13 @@ class Chaos {
     }
   }
 
+  // Those who belong to the cluster, or have not heard yet that they do.
   bool agreed() const {
-    for (const auto& n : nodes_)
-      if (!n->up() || n->core().applied_index() != nodes_.front()->core().applied_index()) return false;
-    return nodes_.front()->core().applied_index() >= highest_commit_;
+    for (const Member& member : members_.members) {
+      const Node& n = *nodes_[member.id.value - 1];
+      if (!n.up() || n.core().applied_index() < highest_commit_) return false;
+    }
+    return true;
   }
 
   // Log matching (thesis 3.3): where two logs hold the same (index, term), they are equal up to there.
@@ -287,6 +334,7 @@ class Chaos {
   Duration slow_disk_{};
   bool crashes_ = false;
   bool calm_ = false;
+  bool changes_ = false;  // of the membership
   Instant now_{std::chrono::hours(1)};
   std::uint64_t order_ = 0;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
@@ -296,6 +344,8 @@ class Chaos {
 
   std::map<Term, NodeId> leaders_;
   std::map<Index, std::pair<Term, std::string>> applied_;
+  Configuration members_;  // the last that was applied anywhere
+  std::uint64_t configurations_ = 0;
   std::map<ReadId, std::pair<NodeId, Index>> reads_;  // asked where, and what was committed by then
   Index highest_commit_;
   std::uint64_t proposals_ = 0;
@@ -316,6 +366,7 @@ TEST(RandomCluster, IsSafeUnderChaosAndLivesAfterIt) {
   std::uint64_t acknowledged = 0;
   std::uint64_t reads = 0;
   std::uint64_t snapshots = 0;
+  std::uint64_t configurations = 0;
   std::size_t terms = 0;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     SCOPED_TRACE("replay: TENAZ_SEED=" + std::to_string(seed) + " raft_test --gtest_filter=RandomCluster.*");
@@ -327,9 +378,10 @@ TEST(RandomCluster, IsSafeUnderChaosAndLivesAfterIt) {
     reads += chaos.reads();
     snapshots += chaos.snapshots();
     terms += chaos.terms();
+    configurations += chaos.configurations();
   }
-  std::cout << acknowledged << " commands, " << reads << " reads, " << snapshots << " snapshots, " << terms
-            << " terms with a leader in " << count << " runs\n";
+  std::cout << acknowledged << " commands, " << reads << " reads, " << snapshots << " snapshots, " << configurations
+            << " configurations, " << terms << " terms with a leader in " << count << " runs\n";
 }
 
 }  // namespace

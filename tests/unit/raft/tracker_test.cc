@@ -11,7 +11,8 @@ constexpr Instant kNow{std::chrono::seconds(100)};
 constexpr Duration kPatience = std::chrono::milliseconds(500);
 
 TEST(Tracker, FollowsEveryOtherMemberOnce) {
-  Configuration c = test::voters(3);
+  Configuration c = test::voters(5);
+  c.voters = test::voters(3).voters;
   c.outgoing = {NodeId{2}, NodeId{4}};
   c.learners = {NodeId{5}};
   Tracker tracker;
@@ -21,6 +22,21 @@ TEST(Tracker, FollowsEveryOtherMemberOnce) {
   EXPECT_EQ(ids, (std::vector<std::uint64_t>{2, 3, 4, 5}));
   EXPECT_EQ(tracker.find(NodeId{1}), nullptr);
   EXPECT_EQ(tracker.find(NodeId{5})->next(), Index{7});
+}
+
+TEST(Tracker, AnotherConfigurationKeepsWhatIsKnownOfThoseWhoStay) {
+  Tracker tracker;
+  tracker.start(test::voters(3), NodeId{1}, Index{7}, kNow);
+  tracker.find(NodeId{2})->accepted(Index{8}, Index{});
+  Configuration c = test::voters(4);
+  c.voters = {NodeId{1}, NodeId{2}, NodeId{4}};
+  std::erase_if(c.members, [](const Member& member) { return member.id == NodeId{3}; });
+  tracker.update(c, Index{9}, kNow);
+  EXPECT_EQ(tracker.find(NodeId{2})->match(), Index{8});
+  EXPECT_EQ(tracker.find(NodeId{3}), nullptr);
+  ASSERT_NE(tracker.find(NodeId{4}), nullptr);
+  EXPECT_EQ(tracker.find(NodeId{4})->match(), Index{});
+  EXPECT_EQ(tracker.committed(c, Index{9}), Index{8});
 }
 
 TEST(Tracker, ADiskThatWentBackCountsForNothing) {
@@ -37,7 +53,8 @@ TEST(Tracker, ADiskThatWentBackCountsForNothing) {
 }
 
 TEST(Tracker, LearnersDoNotCount) {
-  Configuration c = test::voters(2);
+  Configuration c = test::voters(3);
+  c.voters = test::voters(2).voters;
   c.learners = {NodeId{3}};
   Tracker tracker;
   tracker.start(c, NodeId{1}, Index{1}, kNow);
