@@ -325,6 +325,9 @@ const Configuration& Core::configuration() const {
 Index Core::configuration_index() const {
   return impl_->log().latest_configuration().first;
 }
+std::uint64_t Core::configuration_version() const {
+  return impl_->log().configuration_version();
+}
 const Configuration& Core::committed_configuration() const {
   return impl_->committed_configuration().second;
 }

@@ -162,6 +162,8 @@ class Core {
   // The latest configuration in the log, committed or not: it is in force from when it is appended (thesis 4.1).
   const Configuration& configuration() const;
   Index configuration_index() const;
+  // Changes whenever another configuration comes into force, also if it was appended at the same index.
+  std::uint64_t configuration_version() const;
   // The latest one that is known to be committed.
   const Configuration& committed_configuration() const;
   Index committed_configuration_index() const;

@@ -65,6 +65,7 @@ void Log::note(const Entry& entry) {
     std::optional<Configuration> configuration = decode_configuration(*entry.payload);
     require(configuration.has_value(), "a configuration entry cannot be read by this version");
     configurations_.emplace_back(entry.index, std::move(*configuration));
+    ++configuration_version_;
   }
 }
 
@@ -76,7 +77,10 @@ void Log::truncate(Index from) {
   }
   cache_first_ = std::min(cache_first_, from);
   while (runs_.size() > 1 && runs_.back().first >= from) runs_.pop_back();
-  while (configurations_.size() > 1 && configurations_.back().first >= from) configurations_.pop_back();
+  while (configurations_.size() > 1 && configurations_.back().first >= from) {
+    configurations_.pop_back();
+    ++configuration_version_;
+  }
   last_ = std::min(last_, from.previous());
   durable_ = std::min(durable_, last_);
   written_ = std::min(written_, last_);
@@ -138,6 +142,7 @@ void Log::reset(const SnapshotMeta& meta) {
   runs_.assign(1, {meta.index, meta.term});
   configurations_.clear();
   configurations_.emplace_back(meta.configuration_index, meta.configuration);
+  ++configuration_version_;
 }
 
 const std::pair<Index, Configuration>& Log::configuration_at(Index index) const {

@@ -56,6 +56,8 @@ class Log {
 
   // The latest configuration, and where it was appended.
   const std::pair<Index, Configuration>& latest_configuration() const { return configurations_.back(); }
+  // Changes with it, also if it was appended at the same index.
+  std::uint64_t configuration_version() const { return configuration_version_; }
   // The one in force at `index` >= base().
   const std::pair<Index, Configuration>& configuration_at(Index index) const;
 
@@ -77,6 +79,8 @@ class Log {
   Index written_;
   std::vector<Run> runs_;                                        // never empty; the first one holds base_
   std::vector<std::pair<Index, Configuration>> configurations_;  // never empty; rising; the first is in force at base_
+
+  std::uint64_t configuration_version_ = 1;
 
   // Invariant: entries [cache_first_, last_], which include all that are not durable.
   std::deque<Entry> cache_;

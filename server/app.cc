@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 
@@ -25,11 +26,19 @@ constexpr auto kHandOverTimeout = std::chrono::milliseconds(1500);
 constexpr auto kDrainTimeout = std::chrono::milliseconds(1000);
 constexpr auto kSendTimeout = std::chrono::milliseconds(1000);
 
+// Asked for by the node itself, as if somebody had stopped it.
+std::atomic<bool> removed{false};
+
 HostOptions host_options(const config::Config& config) {
   HostOptions out;
+  out.on_removed = [] {
+    removed = true;
+    ::kill(::getpid(), SIGTERM);
+  };
   out.self = raft::NodeId(config.node.id);
   out.name = config.node.name;
-  out.cluster_id = config::cluster_id(config.cluster);
+  if (config.cluster.join.empty()) out.cluster_id = config::cluster_id(config.cluster);
+  out.join = config.cluster.join;
   out.data_dir = config.node.data_dir;
   std::vector<raft::Member> members;
   for (const auto& member : config.cluster.members)
@@ -108,7 +117,7 @@ int run(const config::Config& config, const std::string& config_file) {
   auto host = Host::open(host_options(config), metrics, storage_failed);
   if (!host) {
     spdlog::critical("cannot start: {}", host.error().message);
-    return kExitCannotStart;
+    return host.error().code == storage::ErrorCode::removed ? kExitRemoved : kExitCannotStart;
   }
   if (const auto started = (*host)->start(); !started) {
     spdlog::critical("cannot start: {}", started.error().message);
@@ -126,7 +135,7 @@ int run(const config::Config& config, const std::string& config_file) {
     int signal = 0;
     ::sigwait(&signals, &signal);
     if (signal != SIGHUP) {
-      spdlog::info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+      spdlog::info("{}: stopping", removed ? "removed" : signal == SIGTERM ? "SIGTERM" : "SIGINT");
       break;
     }
     reload(config, config_file);
@@ -136,7 +145,7 @@ int run(const config::Config& config, const std::string& config_file) {
   http.stop(kSendTimeout);
   (*host)->stop();
   spdlog::info("stopped");
-  return kExitStopped;
+  return removed ? kExitRemoved : kExitStopped;
 }
 
 }  // namespace tenaz::server

@@ -14,6 +14,7 @@ enum ExitCode : int {
   kExitUsage = 2,          // wrong command line
   kExitCannotStart = 3,    // data directory, port: the message says which
   kExitStorageFailed = 4,  // the disk failed while running: nothing more is acknowledged
+  kExitRemoved = 5,        // this node was removed from its cluster: starting it again does not help
 };
 
 // Runs until SIGTERM or SIGINT, then hands leadership over, drains and returns an ExitCode. `config_file`: read again

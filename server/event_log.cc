@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "raft/describe.h"
+
 namespace tenaz::server {
 
 void EventLog::role_changed(raft::Role role, raft::Term term) {
@@ -44,6 +46,11 @@ void EventLog::peer_rolled_back(raft::NodeId peer) {
       "the node and add it anew",
       peer.value);
   next_.peer_rolled_back(peer);
+}
+
+void EventLog::members_changed(const raft::Configuration& configuration, bool committed) {
+  spdlog::info("membership: {}{}", raft::describe(configuration), committed ? "" : ", not committed yet");
+  next_.members_changed(configuration, committed);
 }
 
 void EventLog::snapshot_wanted(raft::NodeId peer) {

@@ -15,6 +15,7 @@ class EventLog final : public Probe {
   void election_ended(bool won, raft::Term term) override;
   void stepped_down(raft::Term term, const char* reason) override;
   void peer_rolled_back(raft::NodeId peer) override;
+  void members_changed(const raft::Configuration& configuration, bool committed) override;
   void snapshot_wanted(raft::NodeId peer) override;
   void snapshot_installing(raft::NodeId from, raft::Index index) override;
   void snapshot_installed(raft::Index index) override;

@@ -27,7 +27,7 @@ std::function<std::uint64_t(std::uint64_t)> random_source() {
   return [engine](std::uint64_t bound) { return std::uniform_int_distribution<std::uint64_t>(0, bound - 1)(*engine); };
 }
 
-std::string voters_text(const raft::Configuration& configuration) {
+std::string members_text(const raft::Configuration& configuration) {
   std::string out;
   for (const auto& member : configuration.members)
     out += fmt::format("{}{}@{}", out.empty() ? "" : ", ", member.id.value, member.peer);
@@ -88,7 +88,7 @@ Host::~Host() {
 }
 
 storage::Result<void> Host::start() {
-  const peer::LocalIdentity identity{from_hex(options_.cluster_id),
+  const peer::LocalIdentity identity{log_->cluster_id(),
                                      options_.self,
                                      log_->storage_id(),
                                      log_->incarnation(),
@@ -130,12 +130,13 @@ storage::Result<void> Host::start() {
         "the state stands at index {}, but the log begins behind {}: part of the state is missing. It is fetched "
         "from another node; until it is here this node neither votes nor answers clients",
         state_.get()->applied_index().value, log_->first_index().previous().value);
-    transport_->set_members(log_->configuration().members);
+    transport_->set_members(log_->configuration().members, log_->configuration().retired);
     fetch_state_in({});
   } else {
     take_part();
   }
   watch_disk();
+  if (log_->cluster_id() == peer::kNoCluster) seek_cluster(0);
   boost::asio::post(io_, [this] { carry_out(); });
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "replica");
@@ -164,10 +165,10 @@ void Host::take_part() {
   state_missing_ = false;
   replica_ = std::make_unique<Replica>(replica_options, start,
                                        Replica::Ports{*log_writer_, *applier_, *transport_, *this, events_});
-  const auto& members = replica_->core().configuration().members;
-  transport_->set_members(members);
-  spdlog::info("cluster {}: members {}; log {}..{}, state at index {}, revision {}, term {}", options_.cluster_id,
-               voters_text(replica_->core().configuration()), log_->first_index().value, log_->last_index().value,
+  const raft::Configuration& configuration = replica_->core().configuration();
+  transport_->set_members(configuration.members, configuration.retired);
+  spdlog::info("cluster {}: members {}; log {}..{}, state at index {}, revision {}, term {}", cluster_text(),
+               members_text(configuration), log_->first_index().value, log_->last_index().value,
                state->applied_index().value, state->reader().revision().value, log_->hard_state().term.value);
 }
 
@@ -204,6 +205,7 @@ void Host::drain(std::chrono::nanoseconds timeout) {
   }
   if (waiting > 0) spdlog::info("{} requests still wait; they are told that this node stops", waiting);
   on_replica([this] {
+    fail_additions();
     if (replica_) replica_->stop(boot_now());
   });
 }
@@ -211,6 +213,7 @@ void Host::drain(std::chrono::nanoseconds timeout) {
 void Host::stop() {
   if (!thread_.joinable()) return;
   on_replica([this] {
+    fail_additions();
     if (replica_) replica_->stop(boot_now());
   });
   {
@@ -224,6 +227,7 @@ void Host::stop() {
     timer_.cancel();
     disk_timer_.cancel();
     state_timer_.cancel();
+    join_timer_.cancel();
     transport_.reset();
     keep_running_.reset();
     io_.stop();
@@ -308,6 +312,7 @@ void Host::carry_out() {
   if (replica_->deadline() <= now) replica_->tick(now);
   replica_->carry_out(now);
   transport_->flush();
+  if (replica_->removed()) note_removal("by its own log");
   arm_timer();
 }
 
@@ -375,7 +380,8 @@ void Host::status(std::function<void(const NodeStatus&)> done) {
   enqueue(Task([this, done = std::move(done)] {
     NodeStatus status = replica_ ? replica_->status(boot_now()) : status_without_state();
     status.name = options_.name;
-    status.cluster_id = options_.cluster_id;
+    status.cluster_id = cluster_text();
+    status.joining = status.configuration.members.empty();
     status.stopping |= leaving_;
     done(status);
   }));
@@ -413,60 +419,6 @@ void Host::on_unreachable(raft::NodeId peer) {
   }
   replica_->on_unreachable(boot_now(), peer);
   carry_out();
-}
-
-// A peer's disk is pinned at first contact, durably before anything that it says can count. Later the number of its
-// starts is kept up, and which start that was: a disk that was put back has either fewer of them or others.
-std::optional<std::string> Host::check_identity(const peer::LocalIdentity& other) {
-  const auto known = log_->pin_of(other.node);
-  const storage::PeerPin shown{other.node, other.storage_id, other.incarnation, other.boot};
-  if (!known) {
-    pin(shown).wait();
-    return std::nullopt;
-  }
-  const std::string advice = fmt::format("; remove node {} from the cluster and add it anew", other.node.value);
-  if (known->storage_id != other.storage_id)
-    return fmt::format(
-        "disk replaced: node {} is known with another storage id. A voter whose disk was emptied or replaced has "
-        "forgotten its votes{}",
-        other.node.value, advice);
-  if (known->incarnation == storage::PeerPin::kDistrusted)
-    return fmt::format("disk rolled back: node {} has lost entries that it had acknowledged{}", other.node.value,
-                       advice);
-  if (other.incarnation < known->incarnation)
-    return fmt::format(
-        "disk rolled back: node {} has been started {} times on this disk, but shows start {}. An older copy of its "
-        "data has forgotten what it acknowledged{}",
-        other.node.value, known->incarnation, other.incarnation, advice);
-  if (const auto boot = other.boot_of(known->incarnation); boot && *boot != known->boot)
-    return fmt::format(
-        "disk rolled back: start {} of node {} was another one than its disk remembers. A copy of its data has "
-        "forgotten "
-        "what it acknowledged since{}",
-        known->incarnation, other.node.value, advice);
-  if (other.incarnation > known->incarnation) pin(shown);
-  return std::nullopt;
-}
-
-// Resolves once it is durable.
-std::future<void> Host::pin(const storage::PeerPin& pin) {
-  auto pinned = std::make_shared<std::promise<void>>();
-  log_writer_->run([this, pin, pinned](storage::RaftLog& log) {
-    if (const auto done = log.pin(pin); !done) fatal_(done.error());
-    pinned->set_value();
-  });
-  return pinned->get_future();
-}
-
-// Who was told that its disk has forgotten something must not come back as if nothing had happened: each further start
-// raises the incarnation, until the other members could not tell any more.
-void Host::on_refused(raft::NodeId peer, const peer::Refusal& refusal) {
-  if (refusal.code != peer::RefusalCode::identity) return;
-  const std::string reason = fmt::format("node {} refuses it: {}", peer.value, refusal.text);
-  log_writer_->run([this, reason](storage::RaftLog& log) {
-    if (const auto done = log.fence(reason); !done) return fatal_(done.error());
-    fatal_({storage::ErrorCode::wrong_identity, "this node's disk is fenced: " + reason});
-  });
 }
 
 }  // namespace tenaz::server

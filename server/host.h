@@ -1,6 +1,6 @@
 // The replica in production: its thread, its clock, its peers, its disk threads, and the thread-safe Node that HTTP
-// talks to. host.cc: its threads, calls and peers; host_state.cc: how the state is sent, replaced, and got back if it
-// was lost.
+// talks to. host.cc: its threads, calls and peers; host_members.cc: joining, adding, being removed, and whose disk is
+// whose; host_state.cc: how the state is sent, replaced, and got back if it was lost.
 //
 // Threads: "replica" runs the io_context (peers' sockets, timers, the replica itself); "log-writer" and "applier" are
 // in executors.h; images are made and fetched on threads of snapshot_transfer.h. HTTP threads only enqueue here.
@@ -11,7 +11,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <filesystem>
+#include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -34,13 +36,16 @@ namespace tenaz::server {
 struct HostOptions {
   raft::NodeId self;
   std::string name;
-  std::string cluster_id;  // 32 hex digits
+  std::string cluster_id;         // 32 hex digits; empty: of the cluster that it joins, or has joined
+  std::vector<std::string> join;  // peer addresses of that cluster; needed while the directory is new
   std::filesystem::path data_dir;
   raft::Configuration founding;  // used when the data directory is new
   raft::Options raft;
   storage::Options storage;
   PeerOptions peer;
   LimitOptions limits;
+  // This node was removed from its cluster: the program should stop. From any thread, once.
+  std::function<void()> on_removed;
 };
 
 class Host final : public Node, private SnapshotPort, private peer::Handler {
@@ -70,6 +75,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   void status(std::function<void(const NodeStatus&)> done) override;
   std::shared_ptr<const storage::kv::Reader> reader() const override;
   void transfer_leadership(raft::NodeId target, raft::Duration timeout, TransferDone done) override;
+  void change_membership(raft::MembershipChange change, raft::Duration timeout, ChangeDone done) override;
 
  private:
   Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::unique_ptr<storage::RaftLog> log,
@@ -125,6 +131,15 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
                      const std::function<storage::Result<void>(storage::RaftLog&)>& change);
   void watch_durable(storage::StateMachine& state);
 
+  // host_members.cc
+  std::string cluster_text() const;  // its id, 32 hex digits
+  void seek_cluster(std::size_t asked);
+  void join_cluster(const std::string& cluster_id, const std::string& address);
+  void try_address(std::uint64_t addition);
+  void join_timer_for(std::uint64_t addition);
+  void fail_additions();
+  void note_removal(const std::string& source);
+
   // peer::Handler
   void on_message(raft::NodeId from, PeerMessage message) override;
   void on_messages_done() override;
@@ -150,6 +165,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   boost::asio::steady_timer timer_{io_};
   boost::asio::steady_timer disk_timer_{io_};
   boost::asio::steady_timer state_timer_{io_};
+  boost::asio::steady_timer join_timer_{io_};
   raft::Instant armed_ = raft::Instant::max();
 
   std::mutex calls_mutex_;
@@ -158,6 +174,16 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   bool accepting_ = true;
   bool disk_low_ = false;
   bool leaving_ = false;  // since hand_over()
+  bool removal_noted_ = false;
+
+  // Nodes that should be added, and are called first.
+  struct Addition {
+    raft::Member member;
+    raft::Instant deadline;
+    ChangeDone done;
+  };
+  std::map<std::uint64_t, Addition> additions_;
+  std::uint64_t last_addition_ = 0;
 
   std::unique_ptr<peer::Transport> transport_;
   std::unique_ptr<LogWriter> log_writer_;

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "raft/core.h"
 #include "raft/message.h"
 #include "raft/types.h"
 #include "storage/snapshot.h"
@@ -77,8 +78,23 @@ struct TransferRequest {
   raft::NodeId target;
 };
 
-using PeerMessage = std::variant<raft::Message, ForwardWrites, ForwardRefused, ReadIndexRequest, ReadIndexReply,
-                                 SnapshotRequest, SnapshotManifest, SnapshotData, NodeReport, TransferRequest>;
+// Asks the leader for a change of the membership. Never sent twice.
+struct ChangeRequest {
+  std::uint64_t boot = 0;  // (boot, id) is never used twice
+  std::uint64_t id = 0;
+  raft::MembershipChange change;
+};
+
+// Refused, or appended at `index` in `term`: who asked waits for it in its own log.
+struct ChangeReply {
+  std::uint64_t boot = 0;
+  std::uint64_t id = 0;
+  std::variant<raft::Proposed, raft::ChangeRefusal, raft::ChangeFault> result;
+};
+
+using PeerMessage =
+    std::variant<raft::Message, ForwardWrites, ForwardRefused, ReadIndexRequest, ReadIndexReply, SnapshotRequest,
+                 SnapshotManifest, SnapshotData, NodeReport, TransferRequest, ChangeRequest, ChangeReply>;
 
 // Each lane is a connection of its own, so that nothing small waits behind something big.
 enum class Lane : std::uint8_t {

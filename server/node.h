@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "raft/core.h"
@@ -63,10 +64,31 @@ struct NodeStatus {
   bool disk_low = false;
   bool quorum_reachable = false;  // a majority answers (leader), or a leader is heard (others)
   bool stopping = false;          // asked to stop, though it may still serve
+  bool joining = false;           // it waits to be admitted to a cluster
   bool state_missing = false;     // it is being fetched from another node; until then this node takes no part
 };
 
 using TransferDone = std::function<void(TransferOutcome)>;
+
+// Why the node that should be added is not: found out before anything is proposed.
+enum class AddressFault {
+  unreachable,    // nobody answers at its peer address, or nobody who speaks the peers' protocol
+  wrong_cluster,  // who answers belongs to another cluster
+  wrong_node,     // who answers has another id
+  refused,        // it wants nothing to do with this cluster's members; the detail says why
+};
+
+struct ChangeResult {
+  // Nothing: done, and `configuration` is in force and committed.
+  std::variant<std::monostate, Failure, raft::ChangeRefusal, raft::ChangeFault, AddressFault> fault;
+  // With a fault: true only if nothing was appended.
+  bool not_applied = true;
+  std::string detail;  // of an AddressFault: a sentence
+  raft::Configuration configuration;
+
+  bool done() const { return fault.index() == 0; }
+};
+using ChangeDone = std::function<void(const ChangeResult&)>;
 
 class Node {
  public:
@@ -91,6 +113,11 @@ class Node {
 
   // Hands leadership to `target` (0: to the best peer).
   virtual void transfer_leadership(raft::NodeId target, raft::Duration timeout, TransferDone done) = 0;
+
+  // Asks the leader for a change of the membership, and waits until it is committed to its end (an added node is a
+  // learner then; it becomes a voter later, by itself). A node to be added is called first: it must wait there, with an
+  // empty disk.
+  virtual void change_membership(raft::MembershipChange change, raft::Duration timeout, ChangeDone done) = 0;
 };
 
 }  // namespace tenaz::server

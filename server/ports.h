@@ -46,6 +46,9 @@ class TransportPort {
   // May lose it (no connection, a full queue), never blocks, never duplicates. Order holds within a lane of one
   // connection. False: certainly not a byte of it left or will leave.
   virtual bool send(raft::NodeId to, PeerMessage message) = 0;
+  // Whom to speak with from now on, this node included; who is `retired` must learn it. The same list may come again.
+  virtual void set_members(const std::vector<raft::Member>& /*members*/, const std::vector<raft::NodeId>& /*retired*/) {
+  }
 };
 
 class SnapshotPort {
@@ -70,6 +73,7 @@ class Probe {
   virtual void election_ended(bool /*won*/, raft::Term) {}
   virtual void stepped_down(raft::Term, const char* /*reason: a stable word*/) {}
   virtual void peer_rolled_back(raft::NodeId) {}
+  virtual void members_changed(const raft::Configuration&, bool /*committed*/) {}
   virtual void snapshot_wanted(raft::NodeId) {}
   virtual void snapshot_installing(raft::NodeId /*from*/, raft::Index) {}
   virtual void snapshot_installed(raft::Index) {}

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "raft/quorum.h"
+
 namespace tenaz::server {
 
 namespace {
@@ -68,6 +70,8 @@ void Replica::on_message(raft::Instant now, raft::NodeId from, PeerMessage messa
     void operator()(TransferRequest& m) {
       if (!r.stopping_) r.core_.transfer_leadership(now, m.target);
     }
+    void operator()(ChangeRequest& m) { r.on_change_request(now, from, m); }
+    void operator()(ChangeReply& m) { r.on_change_reply(now, m); }
     // Images are moved by the host's own machinery; these never get here.
     void operator()(SnapshotRequest&) {}
     void operator()(SnapshotManifest&) {}
@@ -180,6 +184,9 @@ raft::Instant Replica::deadline() const {
   if (retry_propose_) next = std::min(next, *retry_propose_);
   if (question_) next = std::min(next, question_->retry);
   for (const auto& transfer : transfers_) next = std::min(next, transfer.deadline);
+  for (const auto& change : changes_)
+    next = std::min(next,
+                    change.step == Change::Step::waiting ? std::min(change.retry, change.deadline) : change.deadline);
   return next;
 }
 
@@ -206,6 +213,7 @@ void Replica::carry_out(raft::Instant now) {
   }
   note_transitions(now);
   settle_transfers(now);
+  settle_changes(now);
 }
 
 void Replica::perform(raft::Instant now, raft::Output output) {
@@ -256,13 +264,16 @@ void Replica::perform(raft::Instant now, raft::Output output) {
 }
 
 void Replica::note_transitions(raft::Instant now) {
+  note_membership();
   const raft::Role role = core_.role();
   const raft::Term term = core_.term();
   if (role != seen_role_ || term != seen_term_) {
     const bool was_candidate = seen_role_ == raft::Role::candidate;
     if (was_candidate) ports_.probe.election_ended(role == raft::Role::leader, seen_term_);
     if (seen_role_ == raft::Role::leader)
-      ports_.probe.stepped_down(seen_term_, term > seen_term_ ? "higher_term" : "lost_quorum");
+      ports_.probe.stepped_down(seen_term_, term > seen_term_                                  ? "higher_term"
+                                            : !raft::find_member(core_.configuration(), self_) ? "removed"
+                                                                                               : "lost_quorum");
     if (role == raft::Role::candidate || role == raft::Role::pre_candidate)
       ports_.probe.election_started(term, role == raft::Role::pre_candidate);
     if (role != seen_role_) ports_.probe.role_changed(role, term);
@@ -366,7 +377,7 @@ NodeStatus Replica::status(raft::Instant now) const {
   out.configuration = core_.configuration();
   out.disk_low = disk_low_;
   out.stopping = draining_;
-  std::size_t active = 1;
+  std::vector<raft::NodeId> answering{self_};
   for (const auto& member : out.configuration.members) {
     if (member.id == self_) continue;
     PeerView view;
@@ -382,12 +393,16 @@ NodeStatus Replica::status(raft::Instant now) const {
         const auto since = first == commit_times_.end() ? now : first->second;
         view.lag_seconds = std::chrono::duration<double>(now - since).count();
       }
-      const auto& voters = out.configuration.voters;
-      if (peer.recently_active && std::find(voters.begin(), voters.end(), peer.id) != voters.end()) ++active;
+      if (peer.recently_active) answering.push_back(peer.id);
     }
     out.peers.push_back(std::move(view));
   }
-  out.quorum_reachable = leads() ? 2 * active > out.configuration.voters.size() : static_cast<bool>(core_.leader());
+  const auto ballot = [&](raft::NodeId id) {
+    const bool answers = std::find(answering.begin(), answering.end(), id) != answering.end();
+    return answers ? raft::Ballot::granted : raft::Ballot::missing;
+  };
+  out.quorum_reachable = leads() ? raft::quorum_vote(out.configuration, ballot) == raft::VoteResult::won
+                                 : static_cast<bool>(core_.leader());
   return out;
 }
 

@@ -16,6 +16,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "raft/core.h"
@@ -69,6 +70,7 @@ class Replica {
   void read_index(raft::Instant now, raft::Instant deadline, ReadDone done);
   void wait_revision(raft::Instant now, storage::Revision revision, raft::Instant deadline, ReadDone done);
   void transfer_leadership(raft::Instant now, raft::NodeId target, raft::Instant deadline, TransferDone done);
+  void change_membership(raft::Instant now, raft::MembershipChange change, raft::Instant deadline, ChangeDone done);
 
   // --- the world ----------------------------------------------------------------------------------------------------
   void on_message(raft::Instant now, raft::NodeId from, PeerMessage message);
@@ -95,6 +97,8 @@ class Replica {
   void drain() { draining_ = true; }
   // The same, and what waits is answered.
   void stop(raft::Instant now);
+  // This node was removed from the cluster, and knows it for certain.
+  bool removed() const { return removed_; }
   // Calls that wait for an answer.
   std::size_t waiting() const { return waiters_.size(); }
   // Reads that are confirmed, or wait for a revision, and wait for the state to get there.
@@ -125,6 +129,23 @@ class Replica {
     raft::Envelope envelope;
   };
 
+  // A change of the membership that a client of this node waits for.
+  struct Change {
+    enum class Step {
+      waiting,   // for a leader
+      asked,     // the leader may have appended it
+      proposed,  // it was appended at `proposed`
+    };
+    raft::MembershipChange change;
+    Step step = Step::waiting;
+    std::uint64_t id = 0;  // of the question
+    raft::Proposed proposed;
+    raft::Instant deadline;
+    raft::Instant retry;  // while it waits
+    ChangeDone done;
+  };
+  using ChangeAnswer = std::variant<raft::Proposed, raft::ChangeRefusal, raft::ChangeFault>;
+
   // carry_out's steps, in order.
   void place_writes(raft::Instant now);
   void propose_queue(raft::Instant now);
@@ -134,6 +155,7 @@ class Replica {
   void ask_leader(raft::Instant now);
   void perform(raft::Instant now, raft::Output output);
   void note_transitions(raft::Instant now);
+  void note_membership();
   void compact_log(raft::Instant now);
 
   // Messages.
@@ -141,6 +163,8 @@ class Replica {
   void on_refused(raft::Instant now, raft::NodeId from, const ForwardRefused& message);
   void on_read_request(raft::Instant now, raft::NodeId from, const ReadIndexRequest& message);
   void on_read_reply(raft::Instant now, const ReadIndexReply& message);
+  void on_change_request(raft::Instant now, raft::NodeId from, const ChangeRequest& message);
+  void on_change_reply(raft::Instant now, const ChangeReply& message);
 
   // Answers.
   void finish_write(raft::Instant now, std::uint64_t sequence, const WriteResult& result, const char* outcome);
@@ -151,6 +175,12 @@ class Replica {
   void expire(raft::Instant now);
   void forget_answered_reads();
   void settle_transfers(raft::Instant now);
+
+  // Changes of the membership.
+  void ask_for_changes(raft::Instant now);
+  void take_result(raft::Instant now, Change change, const ChangeAnswer& answer);
+  void settle_changes(raft::Instant now);
+  void fail_changes();
 
   bool puts_have_room() const;
   void report_disk(raft::Instant now);
@@ -199,6 +229,10 @@ class Replica {
   };
   std::vector<Transfer> transfers_;
 
+  std::vector<Change> changes_;
+  std::uint64_t last_change_id_ = 0;
+  bool removed_ = false;
+
   // State.
   storage::Revision revision_;
   raft::Term applied_term_;  // of the last entry applied since start
@@ -221,6 +255,8 @@ class Replica {
   raft::Role seen_role_ = raft::Role::follower;
   raft::Term seen_term_;
   raft::NodeId seen_leader_;
+  std::uint64_t seen_configuration_ = 0;  // its version
+  raft::Index seen_committed_;
   bool draining_ = false;
   bool stopping_ = false;  // and draining_
 };

@@ -111,6 +111,7 @@ void Replica::stop(raft::Instant now) {
     fail_write(now, sequence, Failure::stopping, !waiters_.find_write(sequence)->placed_in);
   for (const auto ticket : waiters_.all_reads()) finish_read(now, ticket, Failure::stopping);
   for (auto& transfer : std::exchange(transfers_, {})) transfer.done(TransferOutcome::failed);
+  fail_changes();
   unasked_reads_.clear();
   std::vector<Queued> forwarded;
   for (auto& item : std::exchange(queue_, {}))

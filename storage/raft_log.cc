@@ -49,6 +49,10 @@ raft::Index RaftLog::configuration_index() const {
   return impl_->configuration.index;
 }
 
+std::string RaftLog::cluster_id() const {
+  std::unique_lock guard(impl_->mutex);
+  return impl_->cluster_id;
+}
 std::string RaftLog::storage_id() const {
   return impl_->storage_id;
 }
@@ -306,6 +310,28 @@ Result<void> RaftLog::fence(const std::string& reason) {
   rocksdb::WriteBatch batch;
   batch.Put(rocks::slice(format::kFencedKey), reason);
   return impl_->commit(batch, impl_->shape.bounds(), impl_->hard_state);
+}
+
+Result<void> RaftLog::retire(const std::string& reason) {
+  std::unique_lock writing(impl_->write_mutex);
+  rocksdb::WriteBatch batch;
+  batch.Put(rocks::slice(format::kRemovedKey), reason);
+  return impl_->commit(batch, impl_->shape.bounds(), impl_->hard_state);
+}
+
+Result<void> RaftLog::set_cluster(const std::string& cluster_id) {
+  std::unique_lock writing(impl_->write_mutex);
+  const auto stored = impl_->get(format::kIdentityKey);
+  if (!stored) return stored.error();
+  auto record = *stored ? format::decode_identity(**stored) : std::nullopt;
+  if (!record) return impl_->lost("the identity in " + impl_->directory.string() + " is damaged");
+  record->cluster_id = cluster_id;
+  rocksdb::WriteBatch batch;
+  batch.Put(rocks::slice(format::kIdentityKey), format::encode(*record));
+  if (auto done = impl_->commit(batch, impl_->shape.bounds(), impl_->hard_state); !done) return done;
+  std::unique_lock guard(impl_->mutex);
+  impl_->cluster_id = cluster_id;
+  return {};
 }
 
 // The memory table is written out right after a compaction, when most of what it holds has just been deleted and need

@@ -23,7 +23,9 @@ namespace tenaz::storage {
 
 // Whose directory this is. Written at first start, compared at every later one.
 struct Identity {
-  std::string cluster_id;  // 16 raw bytes
+  // 16 raw bytes. Empty: of whichever cluster the node joins or has joined. A new directory is given none then, until
+  // set_cluster().
+  std::string cluster_id;
   raft::NodeId node_id;
 };
 
@@ -43,8 +45,8 @@ class RaftLog final : public raft::LogReader {
   // Opens or founds <data_dir>/raft. A new one is founded with `founding` as the configuration at index 0 and a fresh
   // random storage id; an existing one must carry the same identity and keeps its own configuration. Every successful
   // open raises the incarnation by one, durably.
-  // Errors: locked, wrong_identity (a fenced directory too), newer_format, corruption (a damaged log, or synced bytes
-  // that are missing: the message says to remove the node and add it anew), io, no_space.
+  // Errors: locked, wrong_identity (a fenced directory too), removed, newer_format, corruption (a damaged log, or
+  // synced bytes that are missing: the message says to remove the node and add it anew), io, no_space.
   static Result<std::unique_ptr<RaftLog>> open(const std::filesystem::path& data_dir, const Identity& identity,
                                                const raft::Configuration& founding, const Options& options);
   ~RaftLog() override;
@@ -54,6 +56,7 @@ class RaftLog final : public raft::LogReader {
   // The configuration at the compaction point (first_index() - 1) and where it was appended.
   raft::Configuration configuration() const;
   raft::Index configuration_index() const;
+  std::string cluster_id() const;     // 16 raw bytes; all zero: not known yet
   std::string storage_id() const;     // 16 raw bytes, drawn once per disk
   std::uint64_t incarnation() const;  // starts of this node on this disk
   // A random number for each of the last starts on this disk, the present one first; at most kBootsKept. A copy that
@@ -96,6 +99,12 @@ class RaftLog final : public raft::LogReader {
   // The other members have shown that this disk forgot what it promised: open() refuses it from now on, with `reason`.
   // Synced.
   Result<void> fence(const std::string& reason);
+
+  // The node was removed from its cluster: open() says so from now on. Synced.
+  Result<void> retire(const std::string& reason);
+
+  // A node that joins has learned which cluster it is. Synced. Requires that cluster_id() is all zero.
+  Result<void> set_cluster(const std::string& cluster_id);
 
   std::vector<Figure> figures() const;
 

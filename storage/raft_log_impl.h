@@ -70,6 +70,7 @@ class RaftLog::Impl {
   raft::HardState hard_state;
   format::PlacedConfiguration configuration;
   std::string state_directory;
+  std::string cluster_id;
   std::string storage_id;
   format::Starts starts;
   std::map<raft::NodeId, PeerPin> pins;

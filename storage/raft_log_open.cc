@@ -182,9 +182,10 @@ Result<std::optional<std::string>> RaftLog::Impl::get(std::string_view key) cons
 Result<void> RaftLog::Impl::found(const Identity& identity, const raft::Configuration& founding) {
   const auto id = random_id();
   if (!id) return id.error();
+  const std::string cluster = identity.cluster_id.empty() ? std::string(16, '\0') : identity.cluster_id;
   rocksdb::WriteBatch batch;
   batch.Put(rocks::slice(format::kIdentityKey),
-            format::encode(format::IdentityRecord{format::kRaftFormat, identity.cluster_id, identity.node_id, *id}));
+            format::encode(format::IdentityRecord{format::kRaftFormat, cluster, identity.node_id, *id}));
   batch.Put(rocks::slice(format::kIncarnationKey), format::encode(format::Starts{}));
   batch.Put(rocks::slice(format::kCountKey), format::encode_number(1));
   batch.Put(format::group_key(group, GroupField::bounds), format::encode(format::Bounds{}));
@@ -209,12 +210,21 @@ Result<void> RaftLog::Impl::check_identity(const Identity& identity) const {
                                               std::to_string(record->format) + ", this version of tenaz knows up to " +
                                               std::to_string(format::kRaftFormat) + ": use the newer version"};
   }
-  if (record->cluster_id != identity.cluster_id || record->node_id != identity.node_id) {
+  const bool other_cluster = !identity.cluster_id.empty() && record->cluster_id != identity.cluster_id;
+  if (other_cluster || record->node_id != identity.node_id) {
     return Error{ErrorCode::wrong_identity, "the data directory " + data_dir.string() + " belongs to node " +
                                                 std::to_string(record->node_id.value) + " of cluster " +
                                                 hex(record->cluster_id) + ", but the configuration says node " +
-                                                std::to_string(identity.node_id.value) + " of cluster " +
-                                                hex(identity.cluster_id)};
+                                                std::to_string(identity.node_id.value) +
+                                                (other_cluster ? " of cluster " + hex(identity.cluster_id) : "")};
+  }
+  const auto removed = get(format::kRemovedKey);
+  if (!removed) return removed.error();
+  if (*removed) {
+    return Error{ErrorCode::removed, "node " + std::to_string(record->node_id.value) +
+                                         " was removed from its cluster (" + **removed +
+                                         "). To take part again it needs an empty data directory instead of " +
+                                         data_dir.string() + ", and an id that was never used in the cluster"};
   }
   const auto fenced = get(format::kFencedKey);
   if (!fenced) return fenced.error();
@@ -250,6 +260,7 @@ Result<void> RaftLog::Impl::load() {
   if (!record || !started || !writes || !bounds || !hard || !placed || values[6].empty()) {
     return lost("a record of the Raft log in " + directory.string() + " is missing or damaged");
   }
+  cluster_id = record->cluster_id;
   storage_id = record->storage_id;
   starts = std::move(*started);
   count = *writes;

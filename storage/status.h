@@ -11,6 +11,7 @@ enum class ErrorCode {
   io,               // a disk error; the message says which file and what to do
   no_space,         // ENOSPC
   corruption,       // what was read does not match its checksum, or synced bytes are missing
+  removed,          // the node was removed from its cluster
   wrong_identity,   // the directory belongs to another node or cluster
   newer_format,     // written by a later version of tenaz
   locked,           // another process uses the directory

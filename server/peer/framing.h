@@ -53,6 +53,8 @@ enum class FrameKind : std::uint8_t {
   snapshot_data = 38,
   node_report = 39,
   transfer_request = 40,
+  change_request = 41,
+  change_reply = 42,
 };
 
 // Frames that wait to be written. Large payloads are not copied but kept alive and written from where they are.

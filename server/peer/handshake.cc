@@ -54,6 +54,8 @@ void write_hello(FrameWriter& out, const Hello& hello) {
   h.set_boot(hello.from.boot);
   h.set_lane(static_cast<std::uint32_t>(hello.lane));
   h.set_target(hello.target.value);
+  h.set_address(hello.from.address);
+  h.set_probe(hello.probe);
   h.mutable_earlier_boots()->Add(hello.from.earlier_boots.begin(), hello.from.earlier_boots.end());
   out.begin(FrameKind::hello, raft::kDefaultGroup, h);
   out.end();
@@ -63,6 +65,7 @@ void write_refused(FrameWriter& out, const Refusal& refusal) {
   pb::Refused h;
   h.set_code(static_cast<std::uint32_t>(refusal.code));
   h.set_text(printable(refusal.text));
+  h.set_cluster_id(refusal.cluster_id);
   out.begin(FrameKind::refused, raft::kDefaultGroup, h);
   out.end();
 }
@@ -84,9 +87,11 @@ std::optional<Hello> read_hello(const Frame& frame) {
                 h.min_protocol(),
                 h.max_protocol(),
                 h.features(),
-                {h.earlier_boots().begin(), h.earlier_boots().end()}},
+                {h.earlier_boots().begin(), h.earlier_boots().end()},
+                printable(h.address())},
                static_cast<Lane>(h.lane()),
-               raft::NodeId{h.target()}};
+               raft::NodeId{h.target()},
+               h.probe()};
 }
 
 std::optional<Refusal> read_refused(const Frame& frame) {
@@ -95,7 +100,8 @@ std::optional<Refusal> read_refused(const Frame& frame) {
       !h.ParseFromArray(frame.header.data(), static_cast<int>(frame.header.size()))) {
     return {};
   }
-  return Refusal{static_cast<RefusalCode>(h.code()), printable(h.text())};
+  return Refusal{static_cast<RefusalCode>(h.code()), printable(h.text()),
+                 h.cluster_id().size() == kIdBytes ? h.cluster_id() : std::string()};
 }
 
 const char* lane_name(Lane lane) {
@@ -112,10 +118,15 @@ const char* lane_name(Lane lane) {
 
 std::optional<Refusal> Admission::judge(const Hello& hello, std::optional<raft::NodeId> dialed) {
   const LocalIdentity& other = hello.from;
+  if (self_.cluster_id == kNoCluster)
+    return Refusal{RefusalCode::joining, node(self_.node) + " does not yet know which cluster it joins"};
+  if (other.cluster_id == kNoCluster)
+    return Refusal{RefusalCode::joining, node(other.node) + " asks which cluster this is", self_.cluster_id};
   if (other.cluster_id != self_.cluster_id) {
-    return Refusal{RefusalCode::wrong_cluster, "wrong cluster: " + node(other.node) + " belongs to cluster " +
-                                                   hex(other.cluster_id) + ", " + node(self_.node) + " to cluster " +
-                                                   hex(self_.cluster_id)};
+    return Refusal{RefusalCode::wrong_cluster,
+                   "wrong cluster: " + node(other.node) + " belongs to cluster " + hex(other.cluster_id) + ", " +
+                       node(self_.node) + " to cluster " + hex(self_.cluster_id),
+                   self_.cluster_id};
   }
   if (hello.target != self_.node || (dialed && *dialed != other.node)) {
     const raft::NodeId meant = dialed ? *dialed : hello.target;
@@ -123,7 +134,13 @@ std::optional<Refusal> Admission::judge(const Hello& hello, std::optional<raft::
     return Refusal{RefusalCode::wrong_node,
                    "wrong node: " + node(meant) + " was called, " + node(found) + " listens at that address"};
   }
-  if (std::find(members_.begin(), members_.end(), other.node) == members_.end()) {
+  if (std::find(retired_.begin(), retired_.end(), other.node) != retired_.end()) {
+    return Refusal{RefusalCode::removed,
+                   node(other.node) + " was removed from this cluster, and its id is not used again"};
+  }
+  // A member may not have heard yet of one that was added; and who has just joined knows nobody.
+  const bool may_be_guest = dialed || (!other.address.empty() && other.node != self_.node);
+  if (!may_be_guest && std::find(members_.begin(), members_.end(), other.node) == members_.end()) {
     return Refusal{RefusalCode::unknown_node, "unknown node: " + node(self_.node) + " knows no other member with id " +
                                                   std::to_string(other.node.value)};
   }

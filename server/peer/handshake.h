@@ -18,6 +18,7 @@ struct Hello {
   LocalIdentity from;  // of the sender
   Lane lane = Lane::control;
   raft::NodeId target;  // whom the sender believes to speak to
+  bool probe = false;   // only asks who is there
 };
 
 void write_hello(FrameWriter& out, const Hello& hello);
@@ -34,7 +35,13 @@ class Admission {
   Admission(const LocalIdentity& self, Handler& handler) : self_(self), handler_(handler) {}
 
   const LocalIdentity& self() const { return self_; }
-  void set_members(std::vector<raft::NodeId> others) { members_ = std::move(others); }
+  void set_cluster(const std::string& cluster_id) { self_.cluster_id = cluster_id; }
+  // `address`: this node's own, as the configuration has it.
+  void set_members(std::vector<raft::NodeId> others, std::vector<raft::NodeId> retired, std::string address) {
+    members_ = std::move(others);
+    retired_ = std::move(retired);
+    self_.address = std::move(address);
+  }
 
   // Why the sender of this Hello is refused; nothing if it is welcome. `dialed`: whom this node called, if it did.
   std::optional<Refusal> judge(const Hello& hello, std::optional<raft::NodeId> dialed);
@@ -51,6 +58,7 @@ class Admission {
   LocalIdentity self_;
   Handler& handler_;
   std::vector<raft::NodeId> members_;
+  std::vector<raft::NodeId> retired_;
   std::unordered_map<raft::NodeId, Seen> seen_;
 };
 

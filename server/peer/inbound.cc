@@ -117,12 +117,13 @@ bool Inbound::on_hello(const Frame& frame) {
     return false;
   }
   write_hello(out, {context_->admission.self(), hello->lane, hello->from.node});
-  if (!write_all(out)) {
+  if (!write_all(out) || hello->probe) {
     close();
     return false;
   }
   deadline_.cancel();
   peer_ = hello->from.node;
+  address_ = hello->from.address;
   lane_ = hello->lane;
   reader_.set_max_frame_bytes(context_->options.max_frame_bytes);
   context_->inbound_ready(shared_from_this());

@@ -144,6 +144,8 @@ class Inbound : public std::enable_shared_from_this<Inbound> {
   raft::NodeId peer() const { return *peer_; }
   Lane lane() const { return lane_; }
   const std::string& source() const { return source_; }
+  // Where the peer says that it can be reached; empty: it does not know.
+  const std::string& address() const { return address_; }
 
  private:
   void read();
@@ -158,8 +160,9 @@ class Inbound : public std::enable_shared_from_this<Inbound> {
 
   std::shared_ptr<LinkContext> context_;
   Socket socket_;
-  Timer deadline_;      // of the handshake
-  std::string source_;  // address without port
+  Timer deadline_;       // of the handshake
+  std::string source_;   // address without port
+  std::string address_;  // the peer's own word
   std::optional<raft::NodeId> peer_;
   Lane lane_ = Lane::control;
   bool closed_ = false;

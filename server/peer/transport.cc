@@ -4,10 +4,19 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <functional>
 
 #include "server/peer/links.h"
+#include "server/peer/probe.h"
 
 namespace tenaz::server::peer {
+
+namespace {
+
+// Nodes that are no members and are heard all the same.
+constexpr std::ptrdiff_t kMaxGuests = 16;
+
+}  // namespace
 
 class Transport::Impl final : public LinkContext, public std::enable_shared_from_this<Impl> {
  public:
@@ -16,7 +25,8 @@ class Transport::Impl final : public LinkContext, public std::enable_shared_from
 
   storage::Result<void> listen();
   std::uint16_t port() const;
-  void set_members(const std::vector<raft::Member>& members);
+  void set_members(const std::vector<raft::Member>& members, const std::vector<raft::NodeId>& retired);
+  void probe(const std::string& address, raft::NodeId target, Probe::Done done);
   void greet_again(raft::NodeId peer);
   bool send(raft::NodeId to, PeerMessage&& message);
   bool connected(raft::NodeId peer, Lane lane) const;
@@ -31,10 +41,13 @@ class Transport::Impl final : public LinkContext, public std::enable_shared_from
     std::shared_ptr<PeerLink> link;
     std::array<std::shared_ptr<Outbound>, kLanes> outbound;
     std::array<std::shared_ptr<Inbound>, kLanes> inbound;
+    bool guest = false;  // no member, as far as this node knows: stays while it is connected
   };
 
   Peer* find(raft::NodeId id);
   Peer make_peer(const raft::Member& member);
+  Peer* welcome(const Inbound& link);
+  void leave(Peer& peer);
   static void close(Peer& peer);
   void accept();
   void accepted(Socket socket);
@@ -43,6 +56,7 @@ class Transport::Impl final : public LinkContext, public std::enable_shared_from
   Timer accept_timer_;
   std::vector<Peer> peers_;
   std::vector<std::shared_ptr<Inbound>> pending_;  // in handshake, the oldest first
+  std::vector<std::weak_ptr<Probe>> probes_;
   bool unflushed_ = false;
   bool flush_posted_ = false;
   bool down_ = false;
@@ -109,6 +123,7 @@ void Transport::Impl::accepted(Socket socket) {
 void Transport::Impl::inbound_ready(const std::shared_ptr<Inbound>& link) {
   std::erase(pending_, link);
   Peer* peer = find(link->peer());
+  if (peer == nullptr) peer = welcome(*link);
   if (peer == nullptr) return link->close();
   auto& slot = peer->inbound[static_cast<std::size_t>(link->lane())];
   // The one that was there is half dead, or its process is: the handshake has ruled out that the new one is the older
@@ -123,8 +138,32 @@ void Transport::Impl::inbound_closed(Inbound& link) {
   if (!link.greeted()) return;
   if (Peer* peer = find(link.peer())) {
     auto& slot = peer->inbound[static_cast<std::size_t>(link.lane())];
-    if (is_it(slot)) slot.reset();
+    if (!is_it(slot)) return;
+    slot.reset();
+    if (peer->guest && std::none_of(peer->inbound.begin(), peer->inbound.end(), std::identity())) leave(*peer);
   }
+}
+
+// A guest is called back, as a member would be. Nothing: there are too many.
+Transport::Impl::Peer* Transport::Impl::welcome(const Inbound& link) {
+  const auto guests = std::count_if(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.guest; });
+  if (guests >= kMaxGuests || link.address().empty()) return nullptr;
+  spdlog::info("node {} at {} is no member that this node knows of; it is heard as long as it is connected",
+               link.peer().value, link.address());
+  raft::Member member;
+  member.id = link.peer();
+  member.peer = link.address();
+  peers_.push_back(make_peer(member));
+  peers_.back().guest = true;
+  const auto outbounds = peers_.back().outbound;
+  for (const auto& outbound : outbounds) outbound->start();
+  return find(link.peer());
+}
+
+void Transport::Impl::leave(Peer& peer) {
+  Peer gone = std::move(peer);
+  std::erase_if(peers_, [&](const Peer& held) { return &held == &peer; });
+  close(gone);
 }
 
 // --- members ---------------------------------------------------------------------------------------------------------
@@ -135,7 +174,8 @@ Transport::Impl::Peer* Transport::Impl::find(raft::NodeId id) {
 }
 
 Transport::Impl::Peer Transport::Impl::make_peer(const raft::Member& member) {
-  Peer peer{std::make_shared<PeerLink>(PeerLink{member.id, member.peer}), {}, {}};
+  Peer peer;
+  peer.link = std::make_shared<PeerLink>(PeerLink{member.id, member.peer});
   for (std::size_t lane = 0; lane < kLanes; ++lane) {
     peer.outbound[lane] = std::make_shared<Outbound>(shared_from_this(), peer.link, static_cast<Lane>(lane));
   }
@@ -149,31 +189,44 @@ void Transport::Impl::close(Peer& peer) {
   }
 }
 
-void Transport::Impl::set_members(const std::vector<raft::Member>& members) {
+void Transport::Impl::set_members(const std::vector<raft::Member>& members, const std::vector<raft::NodeId>& retired) {
   const raft::NodeId self = admission.self().node;
   std::vector<raft::NodeId> others;
+  std::string own_address;
   for (const raft::Member& member : members) {
-    if (member.id != self) others.push_back(member.id);
+    if (member.id != self)
+      others.push_back(member.id);
+    else
+      own_address = member.peer;
   }
-  admission.set_members(others);
+  admission.set_members(others, retired, own_address);
 
   for (std::size_t i = 0; i < peers_.size();) {
-    const bool stays = std::any_of(members.begin(), members.end(), [&](const raft::Member& member) {
-      return member.id == peers_[i].link->id && member.peer == peers_[i].link->address;
-    });
-    if (stays) {
+    Peer& peer = peers_[i];
+    const auto member =
+        std::find_if(members.begin(), members.end(), [&](const raft::Member& m) { return m.id == peer.link->id; });
+    const bool is_retired = std::find(retired.begin(), retired.end(), peer.link->id) != retired.end();
+    const bool is_member = member != members.end() && member->peer == peer.link->address;
+    const bool is_guest = member == members.end() && peer.guest && !is_retired;
+    if (is_member || is_guest) {
+      peer.guest = is_guest;
       ++i;
       continue;
     }
-    Peer gone = std::move(peers_[i]);
-    peers_.erase(peers_.begin() + static_cast<std::ptrdiff_t>(i));
-    close(gone);
+    leave(peer);
   }
   for (const raft::Member& member : members) {
     if (member.id == self || find(member.id) != nullptr) continue;
     peers_.push_back(make_peer(member));
     for (const auto& outbound : peers_.back().outbound) outbound->start();
   }
+}
+
+void Transport::Impl::probe(const std::string& address, raft::NodeId target, Probe::Done done) {
+  std::erase_if(probes_, [](const auto& probe) { return probe.expired(); });
+  const auto probe = std::make_shared<Probe>(shared_from_this(), address, target, std::move(done));
+  probes_.push_back(probe);
+  probe->start();
 }
 
 void Transport::Impl::greet_again(raft::NodeId id) {
@@ -227,6 +280,9 @@ void Transport::Impl::shut_down() {
   accept_timer_.cancel();
   auto peers = std::exchange(peers_, {});
   for (Peer& peer : peers) close(peer);
+  for (const auto& probe : std::exchange(probes_, {})) {
+    if (const auto running = probe.lock()) running->cancel();
+  }
   const auto pending = std::exchange(pending_, {});
   for (const auto& link : pending) link->close();
 }
@@ -245,8 +301,14 @@ storage::Result<void> Transport::listen() {
 std::uint16_t Transport::port() const {
   return impl_->port();
 }
-void Transport::set_members(const std::vector<raft::Member>& members) {
-  impl_->set_members(members);
+void Transport::set_members(const std::vector<raft::Member>& members, const std::vector<raft::NodeId>& retired) {
+  impl_->set_members(members, retired);
+}
+void Transport::set_cluster(const std::string& cluster_id) {
+  impl_->admission.set_cluster(cluster_id);
+}
+void Transport::probe(const std::string& address, raft::NodeId target, std::function<void(const Probed&)> done) {
+  impl_->probe(address, target, std::move(done));
 }
 void Transport::greet_again(raft::NodeId peer) {
   impl_->greet_again(peer);

@@ -8,9 +8,11 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "raft/types.h"
@@ -29,9 +31,11 @@ namespace tenaz::server::peer {
 inline constexpr std::uint32_t kMinProtocol = 1;
 inline constexpr std::uint32_t kMaxProtocol = 1;
 
+inline const std::string kNoCluster(16, '\0');
+
 // What this node says of itself in a handshake.
 struct LocalIdentity {
-  std::string cluster_id;  // 16 raw bytes
+  std::string cluster_id;  // 16 raw bytes; kNoCluster: a node that has yet to learn which cluster it joins
   raft::NodeId node;
   std::string storage_id;         // 16 raw bytes
   std::uint64_t incarnation = 0;  // starts of this node on this disk
@@ -40,6 +44,7 @@ struct LocalIdentity {
   std::uint32_t max_protocol = kMaxProtocol;
   std::uint64_t features = 0;
   std::vector<std::uint64_t> earlier_boots{};  // of the starts before, the latest first; as far back as is known
+  std::string address{};  // where others reach its peers' port, as its configuration says; empty: it is in none
 
   // The boot of start `number`; nothing if that is too long ago, or still to come.
   std::optional<std::uint64_t> boot_of(std::uint64_t number) const;
@@ -54,12 +59,18 @@ enum class RefusalCode : std::uint32_t {
   version = 5,        // no common protocol version
   identity = 6,       // the disk is not the one that belongs to this node id: replaced or rolled back. Final
   other_life = 7,     // another process of the same node has been met: an earlier start, or one on a copied disk
+  removed = 8,        // it was a member and is none any more; its id is not used again. Final
+  joining = 9,        // one of the two does not yet know which cluster it joins
 };
 
 struct Refusal {
   RefusalCode code = RefusalCode::bad_hello;
-  std::string text;  // a sentence for an operator
+  std::string text;          // a sentence for an operator
+  std::string cluster_id{};  // the refuser's, raw; empty: not told
 };
+
+// Who answered at an address, or why nobody did.
+using Probed = std::variant<LocalIdentity, Refusal, std::string /*nobody: a sentence*/>;
 
 class Handler {
  public:
@@ -119,9 +130,19 @@ class Transport final : public TransportPort {
   storage::Result<void> listen();
   std::uint16_t port() const;  // that is listened on; 0 before listen()
 
-  // Whom to talk to, this node itself is skipped. Dials new ones, closes the connections of those that are gone, and of
-  // those whose address changed.
-  void set_members(const std::vector<raft::Member>& members);
+  // Whom to talk to; of this node itself it takes the address only, which it tells the others. Dials new ones, closes
+  // the connections of those that are gone, and of those whose address changed. Somebody else of this cluster who says
+  // where it can be reached is heard and answered as a guest as long as it is connected: this node may have been away
+  // while it was added. Who is `retired` is told so.
+  void set_members(const std::vector<raft::Member>& members, const std::vector<raft::NodeId>& retired) override;
+  void set_members(const std::vector<raft::Member>& members) { set_members(members, {}); }
+
+  // A node that joins has learned which cluster it is: until then it refuses everybody.
+  void set_cluster(const std::string& cluster_id);
+
+  // Asks once who listens at `address`; `target`: whom it expects, 0: whoever it is. Answered within
+  // PeerOptions::connect_timeout, never from within this call.
+  void probe(const std::string& address, raft::NodeId target, std::function<void(const Probed&)> done);
 
   // Closes the connections with `peer` and dials anew: it has to pass check_identity again. Not from within a callback.
   void greet_again(raft::NodeId peer);

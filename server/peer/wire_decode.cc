@@ -198,6 +198,42 @@ Decoded convert(const pb::TransferRequest& h) {
   return PeerMessage(TransferRequest{raft::NodeId{h.target()}});
 }
 
+Decoded convert(const pb::ChangeRequest& h) {
+  ChangeRequest m{h.boot(), h.id(), {}};
+  switch (h.change_case()) {
+    case pb::ChangeRequest::kAdd:
+      m.change = raft::AddMember{{raft::NodeId{h.add().id()}, h.add().name(), h.add().peer(), h.add().client(),
+                                  h.add().storage_id(), h.add().promote(), raft::NodeId{h.add().replaces()}}};
+      break;
+    case pb::ChangeRequest::kPromote:
+      m.change = raft::PromoteMember{raft::NodeId{h.promote()}};
+      break;
+    case pb::ChangeRequest::kRemove:
+      m.change = raft::RemoveMember{raft::NodeId{h.remove()}};
+      break;
+    case pb::ChangeRequest::kLeaseReads:
+      m.change = raft::SetLeaseReads{h.lease_reads()};
+      break;
+    case pb::ChangeRequest::CHANGE_NOT_SET:
+      return bad("a change of nothing that this version knows");
+  }
+  return PeerMessage(std::move(m));
+}
+
+Decoded convert(const pb::ChangeReply& h) {
+  ChangeReply m{h.boot(), h.id(), {}};
+  constexpr auto kLastRefusal = static_cast<std::uint32_t>(raft::ChangeRefusal::would_lose_quorum);
+  constexpr auto kLastFault = static_cast<std::uint32_t>(raft::ChangeFault::too_many_members);
+  if (h.refusal() > kLastRefusal + 1 || h.fault() > kLastFault + 1) return bad("an answer that is not known");
+  if (h.refusal() != 0)
+    m.result = static_cast<raft::ChangeRefusal>(h.refusal() - 1);
+  else if (h.fault() != 0)
+    m.result = static_cast<raft::ChangeFault>(h.fault() - 1);
+  else
+    m.result = raft::Proposed{raft::Term{h.term()}, raft::Index{h.index()}};
+  return PeerMessage(std::move(m));
+}
+
 template <class Header>
 Decoded plain(const Frame& frame) {
   Header header;
@@ -251,6 +287,10 @@ Decoded Decoder::decode(const Frame& frame) {
       return plain<pb::NodeReport>(frame);
     case FrameKind::transfer_request:
       return plain<pb::TransferRequest>(frame);
+    case FrameKind::change_request:
+      return plain<pb::ChangeRequest>(frame);
+    case FrameKind::change_reply:
+      return plain<pb::ChangeReply>(frame);
     case FrameKind::hello:
     case FrameKind::refused:
       break;

@@ -23,6 +23,8 @@ struct Encoder::Scratch {
   pb::SnapshotData snapshot_data;
   pb::NodeReport node_report;
   pb::TransferRequest transfer_request;
+  pb::ChangeRequest change_request;
+  pb::ChangeReply change_reply;
 };
 
 namespace {
@@ -227,6 +229,46 @@ class Layer {
     auto& h = scratch_.transfer_request;
     h.set_target(m.target.value);
     begin(FrameKind::transfer_request, h);
+  }
+
+  void operator()(ChangeRequest&& m) {
+    auto& h = scratch_.change_request;
+    h.Clear();
+    h.set_boot(m.boot);
+    h.set_id(m.id);
+    if (const auto* add = std::get_if<raft::AddMember>(&m.change)) {
+      auto& member = *h.mutable_add();
+      member.set_id(add->member.id.value);
+      member.set_name(add->member.name);
+      member.set_peer(add->member.peer);
+      member.set_client(add->member.client);
+      member.set_storage_id(add->member.storage_id);
+      member.set_promote(add->member.promote);
+      member.set_replaces(add->member.replaces.value);
+    } else if (const auto* promote = std::get_if<raft::PromoteMember>(&m.change)) {
+      h.set_promote(promote->id.value);
+    } else if (const auto* remove = std::get_if<raft::RemoveMember>(&m.change)) {
+      h.set_remove(remove->id.value);
+    } else {
+      h.set_lease_reads(std::get<raft::SetLeaseReads>(m.change).on);
+    }
+    begin(FrameKind::change_request, h);
+  }
+
+  void operator()(ChangeReply&& m) {
+    auto& h = scratch_.change_reply;
+    h.Clear();
+    h.set_boot(m.boot);
+    h.set_id(m.id);
+    if (const auto* refusal = std::get_if<raft::ChangeRefusal>(&m.result)) {
+      h.set_refusal(static_cast<std::uint32_t>(*refusal) + 1);
+    } else if (const auto* fault = std::get_if<raft::ChangeFault>(&m.result)) {
+      h.set_fault(static_cast<std::uint32_t>(*fault) + 1);
+    } else {
+      h.set_term(std::get<raft::Proposed>(m.result).term.value);
+      h.set_index(std::get<raft::Proposed>(m.result).index.value);
+    }
+    begin(FrameKind::change_reply, h);
   }
 
  private:

@@ -73,7 +73,8 @@ TEST(Tracker, KnowsSinceWhenAQuorumIsSilent) {
 }
 
 TEST(Tracker, TheBestSuccessorIsActiveAVoterAndHoldsMost) {
-  Configuration c = test::voters(4);
+  Configuration c = test::voters(5);
+  c.voters = test::voters(4).voters;
   c.learners = {NodeId{5}};
   Tracker tracker;
   tracker.start(c, NodeId{1}, Index{1}, kNow);

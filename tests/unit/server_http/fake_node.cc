@@ -297,6 +297,42 @@ void FakeNode::fail_reads(std::optional<Failure> failure) {
   read_failure_ = failure;
 }
 
+// Without joint steps: what a change comes to in the end.
+void FakeNode::change_membership(raft::MembershipChange change, raft::Duration timeout, ChangeDone done) {
+  {
+    const std::lock_guard lock(mutex_);
+    last_timeout_ = timeout;
+    changes_.push_back(change);
+  }
+  later([this, change = std::move(change), done = std::move(done)] {
+    ChangeResult result;
+    {
+      const std::lock_guard lock(mutex_);
+      if (change_result_) {
+        result = *change_result_;
+      } else {
+        auto next = raft::changed(status_.configuration, change);
+        if (const auto* fault = std::get_if<raft::ChangeFault>(&next))
+          result.fault = *fault;
+        else
+          status_.configuration = raft::left_joint(std::get<raft::Configuration>(next));
+      }
+      result.configuration = status_.configuration;
+    }
+    done(result);
+  });
+}
+
+void FakeNode::end_changes(std::optional<ChangeResult> result) {
+  const std::lock_guard lock(mutex_);
+  change_result_ = std::move(result);
+}
+
+std::vector<raft::MembershipChange> FakeNode::changes() const {
+  const std::lock_guard lock(mutex_);
+  return changes_;
+}
+
 void FakeNode::end_transfers(TransferOutcome outcome) {
   const std::lock_guard lock(mutex_);
   transfers_ = outcome;

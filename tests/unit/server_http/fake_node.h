@@ -61,6 +61,7 @@ class FakeNode final : public Node {
   void status(std::function<void(const NodeStatus&)> done) override;
   std::shared_ptr<const storage::kv::Reader> reader() const override { return store_; }
   void transfer_leadership(raft::NodeId target, raft::Duration timeout, TransferDone done) override;
+  void change_membership(raft::MembershipChange change, raft::Duration timeout, ChangeDone done) override;
 
   // --- for the test; any thread
   // ---------------------------------------------------------------------------------------
@@ -70,6 +71,9 @@ class FakeNode final : public Node {
   void fail_reads(std::optional<Failure> failure);
   // Every transfer from now on ends so.
   void end_transfers(TransferOutcome outcome);
+  // Every change of the membership from now on ends so; nothing: it is carried out on the configuration of the status.
+  void end_changes(std::optional<ChangeResult> result);
+  std::vector<raft::MembershipChange> changes() const;
   // Every call from now on ends in an exception.
   void break_down() { broken_ = true; }
   void change_status(const std::function<void(NodeStatus&)>& change);
@@ -94,6 +98,8 @@ class FakeNode final : public Node {
   bool not_applied_ = true;
   std::optional<Failure> read_failure_;
   TransferOutcome transfers_ = TransferOutcome::done;
+  std::optional<ChangeResult> change_result_;
+  std::vector<raft::MembershipChange> changes_;
   std::atomic<bool> broken_{false};
   bool held_ = false;
   bool over_ = false;

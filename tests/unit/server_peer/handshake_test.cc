@@ -23,7 +23,7 @@ class Host final : public Handler {
 
 class Judged : public testing::Test {
  protected:
-  Judged() { admission_.set_members({raft::NodeId{2}, raft::NodeId{3}}); }
+  Judged() { admission_.set_members({raft::NodeId{2}, raft::NodeId{3}}, {raft::NodeId{7}}, "10.0.0.1:7490"); }
 
   static LocalIdentity identity(std::uint64_t node) {
     return {std::string(16, 'c'), raft::NodeId{node}, std::string(16, 's'), 5, 99};
@@ -43,6 +43,47 @@ TEST_F(Judged, AMemberWithItsDiskIsWelcome) {
   EXPECT_EQ(code(hello()), std::nullopt);
   EXPECT_EQ(code(hello(), raft::NodeId{2}), std::nullopt);
   EXPECT_EQ(host_.asked, 2);
+}
+
+// It may have been added while this node was away. Somebody with no address could not be answered.
+TEST_F(Judged, SomebodyUnknownIsHeardIfItCanBeAnswered) {
+  Hello h = hello();
+  h.from.node = raft::NodeId{4};
+  h.from.address = "10.0.0.4:7490";
+  EXPECT_EQ(code(h), std::nullopt);
+  h.from.cluster_id[0] = 'x';
+  EXPECT_EQ(code(h), RefusalCode::wrong_cluster);
+  h = hello();
+  h.from.node = raft::NodeId{1};
+  h.from.address = "10.0.0.1:7490";
+  EXPECT_EQ(code(h), RefusalCode::unknown_node) << "not oneself";
+}
+
+TEST_F(Judged, WhoWasRemovedIsTold) {
+  Hello h = hello();
+  h.from.node = raft::NodeId{7};
+  h.from.address = "10.0.0.7:7490";
+  EXPECT_EQ(code(h), RefusalCode::removed);
+}
+
+TEST_F(Judged, WhoJoinsLearnsTheClusterFirst) {
+  Hello h = hello();
+  h.from.node = raft::NodeId{4};
+  h.from.cluster_id = kNoCluster;
+  const auto refusal = admission_.judge(h, {});
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->code, RefusalCode::joining);
+  EXPECT_EQ(refusal->cluster_id, std::string(16, 'c'));
+
+  LocalIdentity joiner = identity(4);
+  joiner.cluster_id = kNoCluster;
+  Admission waiting(joiner, host_);
+  h = hello();
+  h.target = raft::NodeId{4};
+  h.from.address = "10.0.0.2:7490";
+  EXPECT_EQ(waiting.judge(h, {})->code, RefusalCode::joining);
+  waiting.set_cluster(std::string(16, 'c'));
+  EXPECT_FALSE(waiting.judge(h, {})) << "it knows nobody, but can answer";
 }
 
 TEST_F(Judged, EachFaultHasItsCode) {

@@ -81,6 +81,26 @@ struct Text {
   void operator()(const SnapshotData& m) { fields("SnapshotData", m.snapshot_id, m.found, m.file, m.offset, m.bytes); }
   void operator()(const NodeReport& m) { fields("NodeReport", m.disk_low); }
   void operator()(const TransferRequest& m) { fields("TransferRequest", m.target); }
+  void operator()(const ChangeRequest& m) {
+    fields("ChangeRequest", m.boot, m.id, std::uint64_t{m.change.index()});
+    if (const auto* add = std::get_if<raft::AddMember>(&m.change)) {
+      const raft::Member& member = add->member;
+      fields(" add", member.id, member.name, member.peer, member.client, member.storage_id, member.promote,
+             member.replaces);
+    }
+    if (const auto* promote = std::get_if<raft::PromoteMember>(&m.change)) fields(" promote", promote->id);
+    if (const auto* remove = std::get_if<raft::RemoveMember>(&m.change)) fields(" remove", remove->id);
+    if (const auto* leases = std::get_if<raft::SetLeaseReads>(&m.change)) fields(" leases", leases->on);
+  }
+  void operator()(const ChangeReply& m) {
+    fields("ChangeReply", m.boot, m.id, std::uint64_t{m.result.index()});
+    if (const auto* refusal = std::get_if<raft::ChangeRefusal>(&m.result))
+      fields(" refusal", static_cast<std::uint64_t>(*refusal));
+    if (const auto* fault = std::get_if<raft::ChangeFault>(&m.result))
+      fields(" fault", static_cast<std::uint64_t>(*fault));
+    if (const auto* proposed = std::get_if<raft::Proposed>(&m.result))
+      fields(" proposed", proposed->term, proposed->index);
+  }
 };
 
 template <class N>
@@ -175,6 +195,15 @@ std::vector<PeerMessage> one_of_each(std::mt19937_64& random) {
       SnapshotData{name(), flag(), name(), random(), random_bytes(random, 300'000)},
       NodeReport{flag()},
       TransferRequest{number<raft::NodeId>(random)},
+      ChangeRequest{random(), random(),
+                    raft::AddMember{{number<raft::NodeId>(random), name(), name(), name(), random_bytes(random, 16),
+                                     flag(), number<raft::NodeId>(random)}}},
+      ChangeRequest{random(), random(), raft::PromoteMember{number<raft::NodeId>(random)}},
+      ChangeRequest{random(), random(), raft::RemoveMember{number<raft::NodeId>(random)}},
+      ChangeRequest{random(), random(), raft::SetLeaseReads{flag()}},
+      ChangeReply{random(), random(), raft::Proposed{number<raft::Term>(random), number<raft::Index>(random)}},
+      ChangeReply{random(), random(), static_cast<raft::ChangeRefusal>(random() % 5)},
+      ChangeReply{random(), random(), static_cast<raft::ChangeFault>(random() % 9)},
   };
 }
 

@@ -163,11 +163,53 @@ TEST_F(TransportTest, AMemberThatIsGoneIsHungUpOn) {
   TestNode b(io, 2);
   introduce({&a, &b});
   ASSERT_TRUE(until([&] { return a.connected_to(b) && b.connected_to(a); }));
-  a.transport().set_members({a.member()});
+  a.transport().set_members({a.member()}, {raft::NodeId{2}});
   EXPECT_FALSE(a.transport().connected(raft::NodeId{2}, Lane::log));
   EXPECT_TRUE(until([&] { return !b.unreachable.empty(); }));
   EXPECT_TRUE(until([&] { return !b.refused.empty(); }));
-  EXPECT_EQ(b.refused[0].second.code, RefusalCode::unknown_node);
+  EXPECT_EQ(b.refused[0].second.code, RefusalCode::removed);
+}
+
+// A node that knows nobody, as one that has just joined, hears and answers who calls it, and knows it no longer once
+// that hangs up.
+TEST_F(TransportTest, AGuestIsHeardAndAnsweredWhileItIsConnected) {
+  TestNode a(io, 1);
+  TestNode b(io, 2);
+  a.transport().set_members({a.member(), b.member()});
+  ASSERT_TRUE(until([&] { return a.connected_to(b) && b.connected_to(a); }));
+  a.transport().send(raft::NodeId{2}, NodeReport{true});
+  b.transport().send(raft::NodeId{1}, NodeReport{false});
+  EXPECT_TRUE(until([&] { return a.received.size() == 1 && b.received.size() == 1; }));
+  a.transport().set_members({a.member()});
+  EXPECT_TRUE(until([&] { return !b.transport().connected(raft::NodeId{1}, Lane::control); }));
+  EXPECT_FALSE(b.transport().send(raft::NodeId{1}, NodeReport{true}));
+}
+
+TEST_F(TransportTest, AProbeTellsWhoIsThere) {
+  TestNode a(io, 1);
+  TestNode b(io, 2);
+  const auto ask = [&](const std::string& address, std::uint64_t target) {
+    std::optional<Probed> answer;
+    a.transport().probe(address, raft::NodeId{target}, [&](const Probed& probed) { answer = probed; });
+    EXPECT_TRUE(until([&] { return answer.has_value(); }));
+    return answer.value_or("no answer");
+  };
+  a.transport().set_members({a.member()});
+  const Probed there = ask(b.address(), 2);
+  ASSERT_TRUE(std::holds_alternative<LocalIdentity>(there));
+  EXPECT_EQ(std::get<LocalIdentity>(there).storage_id, b.identity().storage_id);
+  EXPECT_FALSE(b.transport().send(raft::NodeId{1}, NodeReport{true})) << "no connection has come of it";
+  EXPECT_EQ(std::get<Refusal>(ask(b.address(), 5)).code, RefusalCode::wrong_node);
+
+  TestNode stranger(io, 3, [](PeerOptions&, LocalIdentity& who) { who.cluster_id = std::string(16, 'd'); });
+  const Probed refused = ask(stranger.address(), 3);
+  EXPECT_EQ(std::get<Refusal>(refused).code, RefusalCode::wrong_cluster);
+  EXPECT_EQ(std::get<Refusal>(refused).cluster_id, std::string(16, 'd'));
+
+  const std::string gone = b.address();
+  b.end();
+  EXPECT_THAT(std::get<std::string>(ask(gone, 2)), testing::HasSubstr("refused"));
+  EXPECT_THAT(std::get<std::string>(ask("nonsense", 2)), testing::HasSubstr("not host:port"));
 }
 
 TEST_F(TransportTest, AMemberThatMovesIsFollowed) {
@@ -220,7 +262,7 @@ TEST_P(Refusals, AreToldToBothSides) {
   raft::Member b_as_2 = b.member();
   b_as_2.id = raft::NodeId{2};
   a.transport().set_members({a.member(), b_as_2});
-  b.transport().set_members({a.member(), b.member()});
+  b.transport().set_members({a.member(), b_as_2});
 
   ASSERT_TRUE(until([&] { return !b.refused.empty(); })) << log.all();
   EXPECT_EQ(b.refused[0].first, 1U);
