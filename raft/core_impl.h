@@ -121,6 +121,7 @@ class Core::Impl {
   bool would_keep_quorum(const Configuration& configuration) const;
   std::optional<ChangeRefusal> try_change(const Configuration& next);
   void tend_membership();
+  void tend_catch_up(Progress& peer);
   void promote_learners();
   void leave();
 

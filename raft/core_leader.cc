@@ -155,7 +155,7 @@ void Core::Impl::on(NodeId from, const AppendReply& reply) {
   if (reply.accepted) {
     if (reply.match > log_.last_index()) return;  // not an answer to anything that this leader sent
     peer->accepted(reply.match, log_.base());
-    if (!is_voter(configuration(), from)) peer->tend_catch_up(log_.last_index(), now_, options_.election_timeout_min);
+    tend_catch_up(*peer);
     return maybe_commit();
   }
   switch (peer->classify(reply)) {
@@ -185,6 +185,7 @@ void Core::Impl::on(NodeId from, const HeartbeatReply& reply) {
     peer->acknowledged_round(reply.round);
     confirm_reads();
   }
+  tend_catch_up(*peer);
   if (peer->mode() == Progress::Mode::snapshot) return tend_snapshot(*peer);
   if (!peer->stalled(now_, options_.heartbeat_interval)) return;
   // The peer is there, but an append or its answer seems to be lost. An empty append costs little and shows what it

@@ -61,6 +61,10 @@ void Core::Impl::tend_membership() {
   if (!present.learners.empty() && !transfer_target_) promote_learners();
 }
 
+void Core::Impl::tend_catch_up(Progress& peer) {
+  if (!is_voter(configuration(), peer.id())) peer.tend_catch_up(log_.last_index(), now_, options_.election_timeout_min);
+}
+
 void Core::Impl::promote_learners() {
   const Configuration present = configuration();
   for (const Member& member : present.members) {

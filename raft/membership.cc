@@ -92,7 +92,11 @@ bool well_formed(const Configuration& c) {
 Configuration founding_configuration(std::vector<Member> members) {
   Configuration configuration;
   std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.id < b.id; });
-  for (const Member& member : members) configuration.voters.push_back(member.id);
+  for (Member& member : members) {
+    configuration.voters.push_back(member.id);
+    member.promote = false;
+    member.replaces = NodeId{};
+  }
   configuration.members = std::move(members);
   require(well_formed(configuration), "the members of a configuration need distinct, non-zero ids");
   return configuration;

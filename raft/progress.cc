@@ -99,8 +99,13 @@ void Progress::tend_catch_up(Index last, Instant now, Duration patience) {
   }
   if (round_end_ && match_ < round_end_) return;
   if (round_end_) caught_up_ = now - round_began_ <= patience;
-  round_end_ = last;
-  round_began_ = now;
+  if (match_ < last) {
+    round_end_ = last;
+    round_began_ = now;
+  } else {  // nothing is missing
+    round_end_ = Index{};
+    caught_up_ = true;
+  }
 }
 
 void Progress::want_snapshot(Instant now) {

@@ -110,7 +110,11 @@ bool Inbound::on_hello(const Frame& frame) {
   if (const auto refusal = context_->admission.judge(*hello, {})) {
     ++context_->counters.refusals_sent;
     const std::string node = "node " + std::to_string(hello->from.node.value);
-    context_->warn(node, "refused " + node + " at " + source_ + ": " + refusal->text);
+    // It asks again and again until it is told.
+    if (refusal->code == RefusalCode::joining)
+      spdlog::debug("{} at {}: {}", node, source_, refusal->text);
+    else
+      context_->warn(node, "refused " + node + " at " + source_ + ": " + refusal->text);
     write_refused(out, *refusal);
     write_all(out);
     close();

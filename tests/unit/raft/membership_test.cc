@@ -85,7 +85,6 @@ Member member(std::uint64_t id) {
 Configuration founders(std::uint64_t n) {
   std::vector<Member> members;
   for (std::uint64_t id = 1; id <= n; ++id) members.push_back(member(id));
-  for (Member& founder : members) founder.promote = false;
   return founding_configuration(members);
 }
 

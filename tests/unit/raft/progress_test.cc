@@ -116,5 +116,28 @@ TEST(Progress, ActiveMeansHeardOfAndLately) {
   EXPECT_FALSE(peer.active(kNow + kPatience, kPatience));
 }
 
+// Thesis 4.2.1: what counts is how long the last round took, not how much there was to catch up with.
+TEST(Progress, ALearnerHasCaughtUpOnceARoundIsQuick) {
+  const auto at = [](int ms) { return kNow + std::chrono::milliseconds(ms); };
+  const Duration patience = std::chrono::milliseconds(250);
+  Progress learner(NodeId{4}, Index{1}, kNow);
+  learner.tend_catch_up(Index{100}, at(0), patience);
+  EXPECT_FALSE(learner.caught_up()) << "where the logs agree is not known";
+  learner.accepted(Index{10}, Index{});
+  learner.tend_catch_up(Index{100}, at(0), patience);
+  learner.accepted(Index{100}, Index{});
+  learner.tend_catch_up(Index{200}, at(300), patience);
+  EXPECT_FALSE(learner.caught_up()) << "the round took too long";
+  learner.accepted(Index{200}, Index{});
+  learner.tend_catch_up(Index{220}, at(500), patience);
+  EXPECT_TRUE(learner.caught_up());
+  learner.unreachable();
+  learner.tend_catch_up(Index{220}, at(600), patience);
+  EXPECT_FALSE(learner.caught_up());
+  learner.accepted(Index{220}, Index{});
+  learner.tend_catch_up(Index{220}, at(700), patience);
+  EXPECT_TRUE(learner.caught_up()) << "nothing to catch up with";
+}
+
 }  // namespace
 }  // namespace tenaz::raft

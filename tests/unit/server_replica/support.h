@@ -70,6 +70,12 @@ struct FakeTransport final : TransportPort {
     if (connected) sent.emplace_back(to, std::move(message));
     return connected;
   }
+  std::vector<raft::Member> members;
+  std::vector<NodeId> retired;
+  void set_members(const std::vector<raft::Member>& now, const std::vector<NodeId>& gone) override {
+    members = now;
+    retired = gone;
+  }
   template <class T>
   std::vector<T> take() {
     std::vector<T> out;
