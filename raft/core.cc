@@ -264,9 +264,9 @@ std::optional<Refusal> Core::read(Instant now, ReadId id) {
 bool Core::transfer_leadership(Instant now, NodeId target) {
   return impl_->transfer_leadership(now, target);
 }
-std::variant<Proposed, ChangeRefusal, ChangeFault> Core::change_membership(Instant now,
-                                                                           const MembershipChange& change) {
-  return impl_->change_membership(now, change);
+std::variant<Proposed, ChangeRefusal, ChangeFault> Core::change_membership(Instant now, const MembershipChange& change,
+                                                                           const StorageIds& known) {
+  return impl_->change_membership(now, change, known);
 }
 void Core::persisted(Instant now, WriteId id) {
   impl_->persisted(now, id);

@@ -124,7 +124,9 @@ class Core {
   // Leader: begin to change who belongs to the cluster, or a setting that lies in the configuration. The leader goes on
   // by itself, joint steps included, and so does its successor if the entry survives. Done when a configuration at or
   // after the returned index is committed in which holds(configuration, change); see membership.h.
-  std::variant<Proposed, ChangeRefusal, ChangeFault> change_membership(Instant now, const MembershipChange& change);
+  // `known`: the disks of members that are not recorded yet.
+  std::variant<Proposed, ChangeRefusal, ChangeFault> change_membership(Instant now, const MembershipChange& change,
+                                                                       const StorageIds& known = nullptr);
 
   // --- reports of the host ------------------------------------------------------------------------------------------
 

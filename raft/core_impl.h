@@ -41,7 +41,8 @@ class Core::Impl {
   void unreachable(NodeId peer);
 
   // --- core_membership.cc -------------------------------------------------------------------------------------------
-  std::variant<Proposed, ChangeRefusal, ChangeFault> change_membership(Instant now, const MembershipChange& change);
+  std::variant<Proposed, ChangeRefusal, ChangeFault> change_membership(Instant now, const MembershipChange& change,
+                                                                       const StorageIds& known);
 
   // --- core_follower.cc ---------------------------------------------------------------------------------------------
   void snapshot_installed(Instant now, const SnapshotMeta& meta);

@@ -35,7 +35,8 @@ std::optional<ChangeRefusal> Core::Impl::try_change(const Configuration& next) {
 // One at a time, and only after an entry of the own term is committed: before, a change of an earlier leader could be
 // in the log of a majority and not yet counted (thesis 4.1; Ongaro's erratum of 2015).
 std::variant<Proposed, ChangeRefusal, ChangeFault> Core::Impl::change_membership(Instant now,
-                                                                                 const MembershipChange& change) {
+                                                                                 const MembershipChange& change,
+                                                                                 const StorageIds& known) {
   observe(now);
   if (state_ != State::leader) return ChangeRefusal::not_leader;
   if (!read_ready()) return ChangeRefusal::not_ready;
@@ -47,7 +48,7 @@ std::variant<Proposed, ChangeRefusal, ChangeFault> Core::Impl::change_membership
     const Progress* peer = tracker_.find(promotion->id);
     if (!peer || !peer->caught_up()) return ChangeRefusal::not_caught_up;
   }
-  if (const auto refusal = try_change(std::get<Configuration>(next))) return *refusal;
+  if (const auto refusal = try_change(with_disks(std::get<Configuration>(next), known))) return *refusal;
   return Proposed{hard_state_.term, log_.last_index()};
 }
 

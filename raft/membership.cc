@@ -226,6 +226,12 @@ Configuration left_joint(const Configuration& joint) {
   return c;
 }
 
+Configuration with_disks(Configuration c, const StorageIds& known) {
+  for (Member& member : c.members)
+    if (known && member.storage_id.empty()) member.storage_id = known(member.id);
+  return c;
+}
+
 bool holds(const Configuration& c, const MembershipChange& change) {
   struct Visitor {
     const Configuration& c;

@@ -9,6 +9,7 @@
 //   that is committed       voters 1 2 4, retired 3
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,6 +68,13 @@ std::variant<Configuration, ChangeFault> changed(const Configuration& configurat
 
 // The end of a change of voters: who votes no more is retired.
 Configuration left_joint(const Configuration& joint);
+
+// Which disk belongs to whom, as far as is known: 16 raw bytes each.
+using StorageIds = std::function<std::string(NodeId)>;
+
+// Members whose disk is not recorded yet get it from `known`. A founder's is not, and a node that is added later must
+// not take the first disk that shows up under its id for the one that has voted.
+Configuration with_disks(Configuration configuration, const StorageIds& known);
 
 // `configuration` shows that the change was carried out to its end.
 bool holds(const Configuration& configuration, const MembershipChange& change);

@@ -37,6 +37,9 @@ std::string members_text(const raft::Configuration& configuration) {
 }  // namespace
 
 storage::Result<std::unique_ptr<Host>> Host::open(const HostOptions& options, Metrics& metrics, Fatal fatal) {
+  if (options.cluster_id.empty() && options.join.empty())
+    return storage::Error{storage::ErrorCode::invalid,
+                          "neither the members of a new cluster are given, nor one to join"};
   auto log = storage::RaftLog::open(options.data_dir, {from_hex(options.cluster_id), options.self}, options.founding,
                                     options.storage);
   if (!log) return log.error();
@@ -136,7 +139,7 @@ storage::Result<void> Host::start() {
     take_part();
   }
   watch_disk();
-  if (log_->cluster_id() == peer::kNoCluster) seek_cluster(0);
+  if (log_->cluster_id() == peer::kNoCluster && !options_.join.empty()) seek_cluster(0);
   boost::asio::post(io_, [this] { carry_out(); });
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "replica");
@@ -161,7 +164,12 @@ void Host::take_part() {
                      state->reader().revision(),
                      boot_now(),
                      random_source(),
-                     wall_ms};
+                     wall_ms,
+                     [this](raft::NodeId node) {
+                       if (node == options_.self) return log_->storage_id();
+                       const auto pin = log_->pin_of(node);
+                       return pin ? pin->storage_id : std::string();
+                     }};
   state_missing_ = false;
   replica_ = std::make_unique<Replica>(replica_options, start,
                                        Replica::Ports{*log_writer_, *applier_, *transport_, *this, events_});

@@ -38,6 +38,7 @@ Replica::Replica(const ReplicaOptions& options, const ReplicaStart& start, Ports
       self_(start.self),
       boot_(start.boot),
       wall_time_ms_(start.wall_time_ms),
+      storage_ids_(start.storage_ids),
       ports_(ports),
       core_(options.raft, core_start(start), ports.log.reader()),
       revision_(start.revision),

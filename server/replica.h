@@ -47,6 +47,7 @@ struct ReplicaStart {
   raft::Instant now;
   std::function<std::uint64_t(std::uint64_t)> random;
   std::function<std::uint64_t()> wall_time_ms;  // for display only
+  raft::StorageIds storage_ids;                 // the disks that this node knows; null: none
 };
 
 class Replica {
@@ -140,6 +141,7 @@ class Replica {
     Step step = Step::waiting;
     std::uint64_t id = 0;  // of the question
     raft::Proposed proposed;
+    raft::Index asked_at;  // where the last committed configuration stood when it was asked for
     raft::Instant deadline;
     raft::Instant retry;  // while it waits
     ChangeDone done;
@@ -179,6 +181,7 @@ class Replica {
   // Changes of the membership.
   void ask_for_changes(raft::Instant now);
   void take_result(raft::Instant now, Change change, const ChangeAnswer& answer);
+  bool carried_out(const Change& change) const;
   void settle_changes(raft::Instant now);
   void fail_changes();
 
@@ -191,6 +194,7 @@ class Replica {
   raft::NodeId self_;
   std::uint64_t boot_;
   std::function<std::uint64_t()> wall_time_ms_;
+  raft::StorageIds storage_ids_;
   Ports ports_;
   raft::Core core_;
 

@@ -40,13 +40,14 @@ void Replica::ask_for_changes(raft::Instant now) {
     if (change.step != Change::Step::waiting || change.retry > now) {
       changes_.push_back(std::move(change));
     } else if (leads()) {
-      take_result(now, std::move(change), core_.change_membership(now, change.change));
+      take_result(now, std::move(change), core_.change_membership(now, change.change, storage_ids_));
     } else {
       change.id = ++last_change_id_;
       const bool asked =
           core_.leader() && ports_.transport.send(core_.leader(), ChangeRequest{boot_, change.id, change.change});
       change.step = asked ? Change::Step::asked : Change::Step::waiting;
       change.retry = now + kChangeRetry;
+      change.asked_at = core_.committed_configuration_index();
       changes_.push_back(std::move(change));
     }
   }
@@ -78,7 +79,7 @@ void Replica::take_result(raft::Instant now, Change change, const ChangeAnswer& 
 
 void Replica::on_change_request(raft::Instant now, raft::NodeId from, const ChangeRequest& message) {
   ChangeReply reply{message.boot, message.id, raft::ChangeRefusal::not_leader};
-  if (!stopping_) reply.result = core_.change_membership(now, message.change);
+  if (!stopping_) reply.result = core_.change_membership(now, message.change, storage_ids_);
   ports_.transport.send(from, std::move(reply));
 }
 
@@ -93,20 +94,28 @@ void Replica::on_change_reply(raft::Instant now, const ChangeReply& message) {
   take_result(now, std::move(change), message.result);
 }
 
-// Done when a configuration says so that is committed at the place of the change or after it. An answer to what was
-// asked may be lost: then the log says it all the same.
+// Done when a configuration says so that was committed after the change was asked for, at its place or behind it. The
+// leader's answer may be lost: the own log says it all the same.
+bool Replica::carried_out(const Change& change) const {
+  const bool late_enough = change.step == Change::Step::proposed ? core_.commit() >= change.proposed.index
+                           : change.step == Change::Step::asked
+                               ? core_.committed_configuration_index() > change.asked_at
+                               : false;
+  return late_enough && raft::holds(core_.committed_configuration(), change.change);
+}
+
 void Replica::settle_changes(raft::Instant now) {
   if (changes_.empty()) return;
   ask_for_changes(now);
   auto waiting = std::exchange(changes_, {});
   for (auto& change : waiting) {
-    if (change.step == Change::Step::proposed && core_.commit() >= change.proposed.index) {
+    if (carried_out(change)) {
       ChangeResult result;
       result.configuration = core_.committed_configuration();
-      if (raft::holds(result.configuration, change.change)) {
-        change.done(result);
-        continue;
-      }
+      change.done(result);
+      continue;
+    }
+    if (change.step == Change::Step::proposed && core_.commit() >= change.proposed.index) {
       // Another entry was committed in its place.
       const auto term = ports_.log.reader().term(change.proposed.index);
       if (term && *term != change.proposed.term) {

@@ -142,6 +142,7 @@ TEST_F(HostMembership, AClusterOfOneGrowsAndIsLeftByItsFounder) {
   ASSERT_TRUE(added.done()) << added.detail;
   EXPECT_EQ(added.configuration.members[1].storage_id.size(), 16U);
   ASSERT_TRUE(until([&] { return voters(two.status()) == std::vector<std::uint64_t>{1, 2}; }));
+  for (const auto& member : two.status().configuration.members) EXPECT_EQ(member.storage_id.size(), 16U);
   EXPECT_EQ(two.status().cluster_id, one.status().cluster_id);
   EXPECT_FALSE(two.status().joining);
   ASSERT_FALSE(two.put().failure) << "through the leader";

@@ -20,7 +20,7 @@ class HostTest : public ::testing::Test {
   void start() {
     HostOptions options;
     options.self = raft::NodeId{1};
-    options.cluster_id = std::string(32, '0');
+    options.cluster_id = std::string(32, '1');
     options.data_dir = directory_;
     options.founding = raft::founding_configuration({{options.self, "", "", "", ""}});
     options.peer.listen = "127.0.0.1:0";

@@ -106,6 +106,26 @@ TEST_F(ReplicaMembership, AFollowerAsksTheLeaderOnceAndWaitsForItsOwnLog) {
   EXPECT_TRUE(transport.take<ChangeRequest>().empty());
 }
 
+TEST_F(ReplicaMembership, TheOwnLogAnswersWhereTheLeadersAnswerIsLost) {
+  follow(2);
+  append(2, 1, 1, "");
+  ask(add(4));
+  append_addition(2, 1, 2);
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->done());
+}
+
+// A node that joins later would take the first disk that shows up under an old member's id for the one that has voted.
+TEST_F(ReplicaMembership, TheDisksOfTheFoundersAreRecordedWithTheFirstChange) {
+  storage_ids = [](NodeId node) { return node == NodeId{3} ? std::string() : std::string(16, 'a'); };
+  lead_of_three();
+  ask(add(4));
+  const auto& members = replica->core().configuration().members;
+  EXPECT_EQ(members[0].storage_id, std::string(16, 'a'));
+  EXPECT_EQ(members[1].storage_id, std::string(16, 'a'));
+  EXPECT_EQ(members[2].storage_id, "") << "not met yet";
+}
+
 TEST_F(ReplicaMembership, WhatALeaderRefusesIsPassedOn) {
   follow(2);
   ask(add(4));

@@ -116,6 +116,7 @@ class ReplicaTest : public ::testing::Test {
     start.now = now;
     start.random = [](std::uint64_t bound) { return bound / 2; };
     start.wall_time_ms = [] { return std::uint64_t{0}; };
+    start.storage_ids = storage_ids;
     replica = std::make_unique<Replica>(options, start, Replica::Ports{log, state, transport, snapshots, probe});
     pass(milliseconds(0));
   }
@@ -251,6 +252,7 @@ class ReplicaTest : public ::testing::Test {
   FakeSnapshots snapshots;
   CountingProbe probe;
   ReplicaOptions options;
+  raft::StorageIds storage_ids;
   std::unique_ptr<Replica> replica;
   std::map<std::uint64_t, WriteResult> writes;
   std::uint64_t revision = 0;
