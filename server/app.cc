@@ -1,11 +1,14 @@
 #include "server/app.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 
 #include "raft/membership.h"
@@ -15,6 +18,7 @@
 #include "server/logging.h"
 #include "server/metrics.h"
 #include "server/open_files.h"
+#include "server/service_manager.h"
 #include "server/version.h"
 
 namespace tenaz::server {
@@ -52,14 +56,35 @@ HostOptions host_options(const config::Config& config) {
 }
 
 // The signals that tenazd handles are blocked in every thread and taken one by one by the main thread.
-sigset_t block_signals() {
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals, signal);
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  return signals;
-}
+class Signals {
+ public:
+  Signals() {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals, signal);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    fd_ = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  }
+  ~Signals() { ::close(fd_); }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  bool usable() const { return fd_ >= 0; }
+  // The next one. Meanwhile `woken` is called whenever `wake_fd` is readable; it must read it.
+  int next(int wake_fd, const std::function<void()>& woken) const {
+    for (;;) {
+      pollfd waited[] = {{fd_, POLLIN, 0}, {wake_fd, POLLIN, 0}};
+      if (::poll(waited, 2, -1) < 0) continue;  // EINTR, by a debugger for instance
+      signalfd_siginfo signal{};
+      if (::read(fd_, &signal, sizeof signal) == sizeof signal) return static_cast<int>(signal.ssi_signo);
+      if (waited[1].revents != 0) woken();
+    }
+  }
+
+ private:
+  int fd_;
+};
 
 // `running`: what this process was started with; only [log] is taken from the file again.
 void reload(const config::Config& running, const std::string& file) {
@@ -80,16 +105,15 @@ void reload(const config::Config& running, const std::string& file) {
 }
 
 // A node that ran out of files could not write its log any more: clients get only what the others leave.
-std::optional<HttpOptions> fit_open_files(const config::Config& config) {
+storage::Result<HttpOptions> fit_open_files(const config::Config& config) {
   const std::uint64_t open_files = raise_open_files();
   HttpOptions http = config.http;
   http.max_connections = connections_within(open_files, http.max_connections, config.cluster.members.size());
-  if (http.max_connections == 0) {
-    spdlog::critical(
-        "cannot start: this process may open {} files, too few to serve clients; raise the limit (ulimit -n)",
-        open_files);
-    return std::nullopt;
-  }
+  if (http.max_connections == 0)
+    return storage::Error{storage::ErrorCode::io,
+                          fmt::format("this process may open {} files, too few to serve clients; raise the limit "
+                                      "(LimitNOFILE, ulimit -n)",
+                                      open_files)};
   if (http.max_connections < config.http.max_connections)
     spdlog::warn("this process may open {} files: {} client connections instead of http.max_connections = {}",
                  open_files, http.max_connections, config.http.max_connections);
@@ -103,43 +127,51 @@ std::optional<HttpOptions> fit_open_files(const config::Config& config) {
   std::_Exit(kExitStorageFailed);
 }
 
+int cannot_start(ServiceManager& manager, const std::string& why, int code = kExitCannotStart) {
+  spdlog::critical("cannot start: {}", why);
+  manager.starting("cannot start: " + why);
+  return code;
+}
+
 }  // namespace
 
 int run(const config::Config& config, const std::string& config_file) {
   set_up_logging(config.log);
-  const sigset_t signals = block_signals();
+  const Signals signals;
+  ServiceManager manager;
+  if (!signals.usable()) return cannot_start(manager, "this process may not open any more files");
   spdlog::info("tenazd {}: node {} ({}), data in {}", kVersion, config.node.id, config.node.name, config.node.data_dir);
 
   const auto http_options = fit_open_files(config);
-  if (!http_options) return kExitCannotStart;
+  if (!http_options) return cannot_start(manager, http_options.error().message);
 
   Metrics metrics;
-  auto host = Host::open(host_options(config), metrics, storage_failed);
+  HostOptions options = host_options(config);
+  options.standing = [&manager](const std::string& text) { manager.standing(text); };
+  auto host = Host::open(options, metrics, storage_failed);
   if (!host) {
-    spdlog::critical("cannot start: {}", host.error().message);
-    return host.error().code == storage::ErrorCode::removed ? kExitRemoved : kExitCannotStart;
+    const bool was_removed = host.error().code == storage::ErrorCode::removed;
+    return cannot_start(manager, host.error().message, was_removed ? kExitRemoved : kExitCannotStart);
   }
-  if (const auto started = (*host)->start(); !started) {
-    spdlog::critical("cannot start: {}", started.error().message);
-    return kExitCannotStart;
-  }
+  if (const auto started = (*host)->start(); !started) return cannot_start(manager, started.error().message);
   HttpServer http(*http_options, config.limits, **host, metrics);
   if (const auto fault = http.start()) {
-    spdlog::critical("cannot start: {}", *fault);
     (*host)->stop();
-    return kExitCannotStart;
+    return cannot_start(manager, *fault);
   }
   spdlog::info("serving clients on {}, peers on {}", http.endpoint(), config.peer.listen);
 
-  for (;;) {
-    int signal = 0;
-    ::sigwait(&signals, &signal);
-    if (signal != SIGHUP) {
-      spdlog::info("{}: stopping", removed ? "removed" : signal == SIGTERM ? "SIGTERM" : "SIGINT");
-      break;
-    }
+  manager.ready();
+
+  int signal = 0;
+  while ((signal = signals.next(manager.wake_fd(), [&manager] { manager.pass_on(); })) == SIGHUP) {
+    manager.reloading();
     reload(config, config_file);
+    manager.ready();
   }
+  const char* name = removed ? "removed" : signal == SIGTERM ? "SIGTERM" : "SIGINT";
+  spdlog::info("{}: stopping", name);
+  manager.stopping(fmt::format("stopping ({})", name));
   (*host)->hand_over(kHandOverTimeout);
   (*host)->drain(kDrainTimeout);
   http.stop(kSendTimeout);

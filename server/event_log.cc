@@ -21,6 +21,20 @@ void EventLog::leader_changed(raft::NodeId leader, raft::Term term) {
   next_.leader_changed(leader, term);
 }
 
+void EventLog::standing_changed(raft::Role role, raft::Term term, raft::NodeId leader) {
+  std::string text = fmt::format("{}, term {}", raft::to_string(role), term.value);
+  if (!leader)
+    text += ", no leader";
+  else if (role != raft::Role::leader)
+    text += fmt::format(", leader node {}", leader.value);
+  if (standing_) standing_(text);
+  next_.standing_changed(role, term, leader);
+}
+
+void EventLog::waits_for_state() {
+  if (standing_) standing_("the state is missing: fetching it from another node");
+}
+
 void EventLog::election_started(raft::Term term, bool pre_vote) {
   if (pre_vote)
     spdlog::info("raft: no word from a leader; asking whether an election after term {} would succeed", term.value);

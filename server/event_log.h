@@ -1,5 +1,9 @@
-// One log line per event that an operator cares about, on the way to the metrics. On the replica's thread.
+// One log line per event that an operator cares about, on the way to the metrics; and how this node stands, in a few
+// words. On the replica's thread.
 #pragma once
+
+#include <functional>
+#include <string>
 
 #include "server/ports.h"
 
@@ -7,10 +11,16 @@ namespace tenaz::server {
 
 class EventLog final : public Probe {
  public:
-  explicit EventLog(Probe& next) : next_(next) {}
+  // `standing`: called with every change, for instance with "follower, term 5, leader node 2". Must not block.
+  explicit EventLog(Probe& next, std::function<void(const std::string&)> standing = nullptr)
+      : next_(next), standing_(std::move(standing)) {}
+
+  // The state is missing, so that this node takes no part yet.
+  void waits_for_state();
 
   void role_changed(raft::Role role, raft::Term term) override;
   void leader_changed(raft::NodeId leader, raft::Term term) override;
+  void standing_changed(raft::Role role, raft::Term term, raft::NodeId leader) override;
   void election_started(raft::Term term, bool pre_vote) override;
   void election_ended(bool won, raft::Term term) override;
   void stepped_down(raft::Term term, const char* reason) override;
@@ -25,6 +35,7 @@ class EventLog final : public Probe {
 
  private:
   Probe& next_;
+  std::function<void(const std::string&)> standing_;
   bool leads_ = false;
 };
 

@@ -77,7 +77,7 @@ Host::Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::uniqu
       log_(std::move(log)),
       state_(std::make_shared<HeldState>(std::move(state), options_.data_dir / log_->state_directory())),
       state_missing_(state_.get()->applied_index() < log_->first_index().previous()),
-      events_(metrics) {
+      events_(metrics, options.standing) {
   metrics_.set_storage_figures([this] {
     std::vector<storage::Figure> figures = state_.get()->figures();
     for (auto& figure : log_->figures()) figures.push_back(std::move(figure));
@@ -133,6 +133,7 @@ storage::Result<void> Host::start() {
         "the state stands at index {}, but the log begins behind {}: part of the state is missing. It is fetched "
         "from another node; until it is here this node neither votes nor answers clients",
         state_.get()->applied_index().value, log_->first_index().previous().value);
+    events_.waits_for_state();
     transport_->set_members(log_->configuration().members, log_->configuration().retired);
     fetch_state_in({});
   } else {
@@ -173,6 +174,7 @@ void Host::take_part() {
   state_missing_ = false;
   replica_ = std::make_unique<Replica>(replica_options, start,
                                        Replica::Ports{*log_writer_, *applier_, *transport_, *this, events_});
+  events_.standing_changed(replica_->core().role(), replica_->core().term(), replica_->core().leader());
   const raft::Configuration& configuration = replica_->core().configuration();
   transport_->set_members(configuration.members, configuration.retired);
   spdlog::info("cluster {}: members {}; log {}..{}, state at index {}, revision {}, term {}", cluster_text(),

@@ -46,6 +46,9 @@ struct HostOptions {
   LimitOptions limits;
   // This node was removed from its cluster: the program should stop. From any thread, once.
   std::function<void()> on_removed;
+  // Told how this node stands, at every change; see EventLog::standing_changed. On the replica's thread, and from
+  // start().
+  std::function<void(const std::string&)> standing;
 };
 
 class Host final : public Node, private SnapshotPort, private peer::Handler {

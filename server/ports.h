@@ -69,6 +69,8 @@ class Probe {
   virtual ~Probe() = default;
   virtual void role_changed(raft::Role, raft::Term) {}
   virtual void leader_changed(raft::NodeId /*leader, 0: none*/, raft::Term) {}
+  // Any of the three, after the calls above.
+  virtual void standing_changed(raft::Role, raft::Term, raft::NodeId /*leader, 0: none*/) {}
   virtual void election_started(raft::Term, bool /*pre_vote*/) {}
   virtual void election_ended(bool /*won*/, raft::Term) {}
   virtual void stepped_down(raft::Term, const char* /*reason: a stable word*/) {}

@@ -268,6 +268,7 @@ void Replica::note_transitions(raft::Instant now) {
   note_membership();
   const raft::Role role = core_.role();
   const raft::Term term = core_.term();
+  const bool moved = role != seen_role_ || term != seen_term_ || core_.leader() != seen_leader_;
   if (role != seen_role_ || term != seen_term_) {
     const bool was_candidate = seen_role_ == raft::Role::candidate;
     if (was_candidate) ports_.probe.election_ended(role == raft::Role::leader, seen_term_);
@@ -297,6 +298,7 @@ void Replica::note_transitions(raft::Instant now) {
     place_writes(now);
     ask_reads(now);
   }
+  if (moved) ports_.probe.standing_changed(role, term, seen_leader_);
   if (role == raft::Role::leader) {
     const raft::Index commit = core_.commit();
     if (commit_times_.empty() ||

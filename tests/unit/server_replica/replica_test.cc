@@ -221,5 +221,24 @@ TEST_F(ReplicaTest, StopAnswersEverythingThatWaits) {
   EXPECT_EQ(replica->waiting(), 0u);
 }
 
+// What is shown of a node must be so at every moment: each change once, and never an old leader in a new term.
+TEST_F(ReplicaTest, TheProbeHearsOfEveryTermAndLeader) {
+  start(3);
+  raft::VoteRequest request;
+  request.term = Term{5};
+  replica->on_message(now, NodeId{2}, raft::Message(request));
+  replica->carry_out(now);
+  heartbeat(2, 6);
+  heartbeat(2, 6);
+  heartbeat(2, 8);
+  heartbeat(3, 9);
+  using Standing = std::tuple<raft::Role, Term, NodeId>;
+  const auto follower = raft::Role::follower;
+  EXPECT_EQ(probe.standings, (std::vector<Standing>{{follower, Term{5}, NodeId{}},
+                                                    {follower, Term{6}, NodeId{2}},
+                                                    {follower, Term{8}, NodeId{2}},
+                                                    {follower, Term{9}, NodeId{3}}}));
+}
+
 }  // namespace
 }  // namespace tenaz::server

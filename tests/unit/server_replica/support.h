@@ -98,6 +98,10 @@ struct FakeSnapshots final : SnapshotPort {
 };
 
 struct CountingProbe final : Probe {
+  std::vector<std::tuple<raft::Role, Term, NodeId>> standings;
+  void standing_changed(raft::Role role, Term term, NodeId leader) override {
+    standings.emplace_back(role, term, leader);
+  }
   int read_indexes = 0;
   void read_index_finished(raft::Duration) override { ++read_indexes; }
 };
