@@ -120,17 +120,31 @@ storage::Result<HttpOptions> fit_open_files(const config::Config& config) {
   return http;
 }
 
+// `otherwise`: of what a restart may help.
+ExitCode exit_code(const storage::Error& error, ExitCode otherwise) {
+  switch (error.code) {
+    case storage::ErrorCode::removed:
+      return kExitRemoved;
+    case storage::ErrorCode::wrong_identity:
+    case storage::ErrorCode::corruption:
+    case storage::ErrorCode::newer_format:
+      return kExitUnusableData;
+    default:
+      return otherwise;
+  }
+}
+
 [[noreturn]] void storage_failed(const storage::Error& error) {
   const bool fenced = error.code == storage::ErrorCode::wrong_identity;
   spdlog::critical("{}this node stops: {}", fenced ? "" : "storage failed, ", error.message);
   spdlog::default_logger()->flush();
-  std::_Exit(kExitStorageFailed);
+  std::_Exit(exit_code(error, kExitStorageFailed));
 }
 
-int cannot_start(ServiceManager& manager, const std::string& why, int code = kExitCannotStart) {
-  spdlog::critical("cannot start: {}", why);
-  manager.starting("cannot start: " + why);
-  return code;
+int cannot_start(ServiceManager& manager, const storage::Error& error) {
+  spdlog::critical("cannot start: {}", error.message);
+  manager.starting("cannot start: " + error.message);
+  return exit_code(error, kExitCannotStart);
 }
 
 }  // namespace
@@ -139,25 +153,22 @@ int run(const config::Config& config, const std::string& config_file) {
   set_up_logging(config.log);
   const Signals signals;
   ServiceManager manager;
-  if (!signals.usable()) return cannot_start(manager, "this process may not open any more files");
+  if (!signals.usable()) return cannot_start(manager, {storage::ErrorCode::io, "no more files can be opened"});
   spdlog::info("tenazd {}: node {} ({}), data in {}", kVersion, config.node.id, config.node.name, config.node.data_dir);
 
   const auto http_options = fit_open_files(config);
-  if (!http_options) return cannot_start(manager, http_options.error().message);
+  if (!http_options) return cannot_start(manager, http_options.error());
 
   Metrics metrics;
   HostOptions options = host_options(config);
   options.standing = [&manager](const std::string& text) { manager.standing(text); };
   auto host = Host::open(options, metrics, storage_failed);
-  if (!host) {
-    const bool was_removed = host.error().code == storage::ErrorCode::removed;
-    return cannot_start(manager, host.error().message, was_removed ? kExitRemoved : kExitCannotStart);
-  }
-  if (const auto started = (*host)->start(); !started) return cannot_start(manager, started.error().message);
+  if (!host) return cannot_start(manager, host.error());
+  if (const auto started = (*host)->start(); !started) return cannot_start(manager, started.error());
   HttpServer http(*http_options, config.limits, **host, metrics);
   if (const auto fault = http.start()) {
     (*host)->stop();
-    return cannot_start(manager, *fault);
+    return cannot_start(manager, {storage::ErrorCode::io, *fault});
   }
   spdlog::info("serving clients on {}, peers on {}", http.endpoint(), config.peer.listen);
 

@@ -7,14 +7,16 @@
 
 namespace tenaz::server {
 
-// What tenazd exits with; stable.
+// What tenazd exits with; stable. docs/operations.md, tenazd(8) and the systemd unit rely on it: after 1, 2, 5 and 6 a
+// restart is of no use until somebody has done something.
 enum ExitCode : int {
   kExitStopped = 0,        // asked to stop, and did
   kExitBadConfig = 1,      // faults in the configuration file
   kExitUsage = 2,          // wrong command line
-  kExitCannotStart = 3,    // data directory, port: the message says which
+  kExitCannotStart = 3,    // a port, a lock, the disk: the message says which
   kExitStorageFailed = 4,  // the disk failed while running: nothing more is acknowledged
-  kExitRemoved = 5,        // this node was removed from its cluster: starting it again does not help
+  kExitRemoved = 5,        // this node was removed from its cluster
+  kExitUnusableData = 6,   // the data directory is fenced, damaged, another node's or a later version's
 };
 
 // Runs until SIGTERM or SIGINT, then hands leadership over, drains and returns an ExitCode. `config_file`: read again

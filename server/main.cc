@@ -15,9 +15,25 @@ extern const char* malloc_conf;
 const char* malloc_conf = "dirty_decay_ms:1000,muzzy_decay_ms:0";
 }
 
+namespace {
+
+constexpr const char* kFooter = R"(
+Signals: SIGTERM and SIGINT hand leadership over and stop; SIGHUP reads [log] again.
+Exit status (after 1, 2, 5 and 6 starting again is of no use until somebody has done something):
+  0  stopped as asked
+  1  faults in the configuration
+  2  wrong command line
+  3  cannot start: a port, a lock or the disk; the last line says which
+  4  the disk failed while running
+  5  this node was removed from its cluster
+  6  the data directory must not be used: fenced by the other nodes, damaged, another node's, or a later version's)";
+
+}  // namespace
+
 int main(int argc, char** argv) {
   CLI::App app{
       "tenazd, one node of a tenaz cluster: --config FILE, or --data-dir DIR for a cluster of one on 127.0.0.1:7480."};
+  app.footer(kFooter);
   app.set_version_flag("--version", std::string("tenazd ") + tenaz::server::kVersion);
   std::string file, data_dir;
   bool check = false;

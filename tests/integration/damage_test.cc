@@ -96,7 +96,7 @@ class Damage : public ::testing::Test {
     if (!cluster_.running(victim_)) {
       const auto exit = cluster_.wait_exit(victim_);
       EXPECT_EQ(exit->signal, 0) << "it crashed:\n" << log_since(before);
-      EXPECT_NE(exit->code, 0);
+      EXPECT_EQ(exit->code, 6) << log_since(before);
       EXPECT_NE(log_since(before).find("cannot start"), std::string::npos) << log_since(before);
     } else {
       EXPECT_FALSE(must_stop) << "it runs as if nothing had happened:\n" << log_since(before);

@@ -12,12 +12,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Stops with a message that holds `text`, by itself.
+// Stops by itself, with a message that holds `text` and the exit code that keeps a service manager from starting it
+// again.
 void expect_refused(Cluster& cluster, int id, const std::string& text) {
   const auto exit = cluster.wait_exit(id);
   ASSERT_TRUE(exit) << "node " << id << " runs on:\n" << cluster.log(id);
-  EXPECT_EQ(exit->signal, 0);
-  EXPECT_NE(exit->code, 0);
+  EXPECT_EQ(*exit, (Exit{6, 0}));
   EXPECT_TRUE(cluster.logged(id, text)) << cluster.log(id);
 }
 

@@ -3,49 +3,21 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <thread>
+
+#include "tests/unit/server_app/notify_socket.h"
 
 namespace tenaz::server {
 namespace {
 
-// A datagram socket whose address is `name`: a path, or "@..." for an abstract one, as $NOTIFY_SOCKET says it.
-class NotifySocket {
+// Where this process's messages go.
+class OwnSocket : public NotifySocket {
  public:
-  explicit NotifySocket(std::string name)
-      : name_(std::move(name)), fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, name_.data(), name_.size());
-    if (name_.front() == '@') address.sun_path[0] = '\0';
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name_.size());
-    EXPECT_EQ(::bind(fd_, reinterpret_cast<const sockaddr*>(&address), size), 0) << std::strerror(errno);
-    ::setenv("NOTIFY_SOCKET", name_.c_str(), 1);
-  }
-  ~NotifySocket() {
-    ::unsetenv("NOTIFY_SOCKET");
-    ::close(fd_);
-    if (name_.front() != '@') std::filesystem::remove(name_);
-  }
-  NotifySocket(const NotifySocket&) = delete;
-  NotifySocket& operator=(const NotifySocket&) = delete;
-
-  // One message; all that ServiceManager sends is there when its call has returned. Empty: none.
-  std::string received() {
-    char buffer[4096];
-    const ssize_t size = ::recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
-    return size < 0 ? std::string() : std::string(buffer, static_cast<std::size_t>(size));
-  }
-
- private:
-  std::string name_;
-  int fd_;
+  explicit OwnSocket(const std::string& name) : NotifySocket(name) { ::setenv("NOTIFY_SOCKET", name.c_str(), 1); }
+  ~OwnSocket() { ::unsetenv("NOTIFY_SOCKET"); }
 };
 
 std::string unique_name() {
@@ -59,7 +31,7 @@ bool readable(int fd) {
 }
 
 TEST(ServiceManager, TellsALifeInOrder) {
-  NotifySocket socket(testing::TempDir() + unique_name());
+  OwnSocket socket(testing::TempDir() + unique_name());
   ServiceManager manager;
   EXPECT_EQ(socket.received(), "") << "nothing before there is something to say";
   manager.starting("opening /var/lib/tenaz");
@@ -78,7 +50,7 @@ TEST(ServiceManager, TellsALifeInOrder) {
 }
 
 TEST(ServiceManager, AnAbstractSocket) {
-  NotifySocket socket("@" + unique_name());
+  OwnSocket socket("@" + unique_name());
   ServiceManager manager;
   manager.standing("leader, term 1");
   manager.ready();
@@ -87,7 +59,7 @@ TEST(ServiceManager, AnAbstractSocket) {
 
 // Type=notify-reload wants the moment of reloading, and would take an earlier READY=1 for the answer otherwise.
 TEST(ServiceManager, AReloadSaysWhenItBeganAndThatItIsOver) {
-  NotifySocket socket(testing::TempDir() + unique_name());
+  OwnSocket socket(testing::TempDir() + unique_name());
   ServiceManager manager;
   manager.standing("leader, term 3");
   manager.ready();
@@ -109,7 +81,7 @@ TEST(ServiceManager, AReloadSaysWhenItBeganAndThatItIsOver) {
 }
 
 TEST(ServiceManager, TheNewestStandingIsPassedOnOnce) {
-  NotifySocket socket(testing::TempDir() + unique_name());
+  OwnSocket socket(testing::TempDir() + unique_name());
   ServiceManager manager;
   manager.ready();
   socket.received();
@@ -127,7 +99,7 @@ TEST(ServiceManager, TheNewestStandingIsPassedOnOnce) {
 
 // Whatever would be the end of a line begins another assignment.
 TEST(ServiceManager, ATextIsOneLine) {
-  NotifySocket socket(testing::TempDir() + unique_name());
+  OwnSocket socket(testing::TempDir() + unique_name());
   ServiceManager manager;
   manager.starting("cannot start:\nREADY=1");
   EXPECT_EQ(socket.received(), "STATUS=cannot start: READY=1");
@@ -135,7 +107,7 @@ TEST(ServiceManager, ATextIsOneLine) {
 
 // Sending blocks while the manager reads nothing. The replica's thread must not wait for it.
 TEST(ServiceManager, AManagerThatReadsNothingHoldsUpNobodyElse) {
-  NotifySocket socket(testing::TempDir() + unique_name());
+  OwnSocket socket(testing::TempDir() + unique_name());
   ServiceManager manager;
   std::thread main_thread([&] {
     for (int i = 0; i < 2000; ++i) manager.starting("more than the socket's queue takes");
