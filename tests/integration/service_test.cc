@@ -1,5 +1,6 @@
 // What a service manager holds on to: notifications, and exit codes. The unit in packaging/ relies on both.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <boost/json/object.hpp>
 #include <csignal>
@@ -113,7 +114,45 @@ TEST_F(Notify, TheStatusFollowsElections) {
   EXPECT_TRUE(eventually([&] { return last_told().ends_with("no leader"); })) << last_;
 }
 
-// 0 is in lifecycle_test.cc, 5 where nodes are removed, 6 in identity_test.cc and damage_test.cc too.
+// As systemd says where standard error goes.
+std::string journal_stream(const std::filesystem::path& file) {
+  struct stat found {};
+  EXPECT_EQ(::stat(file.c_str(), &found), 0);
+  return std::to_string(found.st_dev) + ":" + std::to_string(found.st_ino);
+}
+
+TEST(Journal, LinesCarryTheirPriorityAndNoTime) {
+  Cluster cluster(1);
+  const auto log = cluster.directory() / "node-1.log", elsewhere = cluster.directory() / "elsewhere.log";
+  write_file(log, "");
+  const std::string config = cluster.config_file(1).string();
+  for (const char* format : {"", "json"}) {
+    cluster.set(1, "log.format", *format ? "\"json\"" : "");
+    write_file(config, cluster.config_text(1));
+    const std::size_t before = read_file(log).size();
+    Process node({tenazd_path(), "--config", config}, log, {{"JOURNAL_STREAM", journal_stream(log)}});
+    EXPECT_TRUE(eventually([&] { return read_file(log).find("leads term", before) != std::string::npos; }));
+    node.signal(SIGTERM);
+    EXPECT_EQ(node.wait(), (Exit{0, 0}));
+    const std::string text = read_file(log).substr(before);
+    EXPECT_TRUE(text.starts_with(*format ? "<6>{\"time\":" : "<6>info: tenazd ")) << text;
+  }
+  cluster.set(1, "log.format", "");
+  write_file(config, cluster.config_text(1));
+  Process taken({tenazd_path(), "--config", config}, log, {{"JOURNAL_STREAM", journal_stream(log)}});
+  EXPECT_TRUE(eventually([&] { return cluster.status(1).has_value(); }));
+  const std::size_t before = read_file(log).size();
+  Process second({tenazd_path(), "--config", config}, log, {{"JOURNAL_STREAM", journal_stream(log)}});
+  EXPECT_EQ(second.wait(), (Exit{3, 0}));
+  EXPECT_NE(read_file(log).find("<2>critical: cannot start: ", before), std::string::npos) << read_file(log);
+
+  // Inherited, but this one's standard error is another file.
+  Process other({tenazd_path(), "--config", config}, elsewhere, {{"JOURNAL_STREAM", journal_stream(log)}});
+  EXPECT_EQ(other.wait(), (Exit{3, 0}));
+  EXPECT_NE(read_file(elsewhere).find("Z critical cannot start: "), std::string::npos) << read_file(elsewhere);
+}
+
+// 0 is in lifecycle_test.cc, 5 is for nodes that are removed, 6 is in identity_test.cc and damage_test.cc too.
 TEST(ExitCode, OneForTheConfigurationTwoForTheCommandLine) {
   Cluster cluster(1);
   write_file(cluster.config_file(1), cluster.config_text(1) + "[nonsense]\nkey = 1\n");
