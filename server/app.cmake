@@ -7,6 +7,7 @@ target_link_libraries(tenaz_server_app
 target_compile_definitions(tenaz_server_app PUBLIC TENAZ_VERSION="${PROJECT_VERSION}")
 
 add_executable(tenazd main.cc)
+install(TARGETS tenazd DESTINATION ${CMAKE_INSTALL_SBINDIR})
 target_link_libraries(tenazd PRIVATE tenaz_server_app CLI11::CLI11 tenaz_warnings)
 if(JEMALLOC_LIBRARY AND NOT TENAZ_SANITIZE)
   target_link_libraries(tenazd PRIVATE ${JEMALLOC_LIBRARY})
