@@ -164,8 +164,11 @@ int run(const config::Config& config, const std::string& config_file) {
   options.standing = [&manager](const std::string& text) { manager.standing(text); };
   auto host = Host::open(options, metrics, storage_failed);
   if (!host) return cannot_start(manager, host.error());
-  if (const auto started = (*host)->start(); !started) return cannot_start(manager, started.error());
   HttpServer http(*http_options, config.limits, **host, metrics);
+  // Both ports are taken before this node takes part: one that cannot serve, and is started again and again, would win
+  // an election each time.
+  if (const auto fault = http.listen()) return cannot_start(manager, {storage::ErrorCode::io, *fault});
+  if (const auto started = (*host)->start(); !started) return cannot_start(manager, started.error());
   if (const auto fault = http.start()) {
     (*host)->stop();
     return cannot_start(manager, {storage::ErrorCode::io, *fault});

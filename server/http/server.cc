@@ -229,13 +229,22 @@ class HttpServer::Impl {
     accept_pause_.reset();
   }
 
-  std::optional<std::string> start() {
+  std::optional<std::string> listen() {
     error_code ec;
     bind(ec);
     if (ec) {
       return "cannot listen for HTTP on " + service_.options.listen + ": " + ec.message();
     }
     local_ = acceptor_->local_endpoint(ec);
+    return std::nullopt;
+  }
+
+  std::optional<std::string> start() {
+    if (!acceptor_->is_open()) {
+      if (auto fault = listen()) {
+        return fault;
+      }
+    }
     accept();
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       workers_[i]->start(i);
@@ -372,6 +381,10 @@ class HttpServer::Impl {
 HttpServer::HttpServer(const HttpOptions& options, const LimitOptions& limits, Node& node, Metrics& metrics)
     : impl_(std::make_unique<Impl>(options, limits, node, metrics)) {}
 HttpServer::~HttpServer() = default;
+
+std::optional<std::string> HttpServer::listen() {
+  return impl_->listen();
+}
 
 std::optional<std::string> HttpServer::start() {
   return impl_->start();

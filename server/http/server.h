@@ -25,7 +25,9 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Binds and begins to serve. Nothing on success, else a sentence for the operator.
+  // Takes the port; who connects waits until start(). Nothing on success, else a sentence for the operator.
+  [[nodiscard]] std::optional<std::string> listen();
+  // Begins to serve, after listen() or with it.
   [[nodiscard]] std::optional<std::string> start();
 
   // Where it listens, the port filled in when the options said 0.

@@ -119,6 +119,7 @@ TEST(Start, ATakenPortIsSaidClearly) {
   ASSERT_TRUE(exit);
   EXPECT_EQ(*exit, (Exit{3, 0}));
   EXPECT_TRUE(intruder.logged(1, std::to_string(taken.port))) << intruder.log(1);
+  EXPECT_FALSE(intruder.logged(1, "members") || intruder.logged(1, "raft:")) << "it took part:\n" << intruder.log(1);
 }
 
 TEST(Reload, OnlyTheLogIsReadAgainAndTheRestIsNamed) {
