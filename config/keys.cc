@@ -38,6 +38,7 @@ std::vector<Key> keys_of(Config& c) {
       {"raft", "election_timeout_min", Duration{&c.raft.election_timeout_min}},
       {"raft", "election_timeout_max", Duration{&c.raft.election_timeout_max}},
       {"raft", "transfer_timeout", Duration{&c.raft.transfer_timeout}},
+      {"raft", "disk_stall_timeout", Duration{&c.raft.disk_stall_timeout}},
       {"raft", "max_append_bytes", Size{&c.raft.max_append_bytes}},
       {"raft", "max_inflight_appends", Count{&c.raft.max_inflight_appends}},
       {"raft", "max_inflight_bytes", Size{&c.raft.max_inflight_bytes}},

@@ -292,6 +292,9 @@ void Core::log_compacted(Index index) {
 void Core::unreachable(NodeId peer) {
   impl_->unreachable(peer);
 }
+void Core::disk_stalled(Instant now, bool stalled) {
+  impl_->disk_stalled(now, stalled);
+}
 Output Core::take_output() {
   return impl_->take_output();
 }

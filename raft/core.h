@@ -146,6 +146,11 @@ class Core {
   void log_compacted(Index index);
   // Nothing reaches this peer for now (its connection broke): its pipeline falls back to probing.
   void unreachable(NodeId peer);
+  // No write has become durable for too long although one is under way (true); writes become durable again (false).
+  // Meanwhile this node neither stands nor encourages others by pre-votes, and a leader gives way to a voter with a disk
+  // that works, by transfer or, where that does not come about soon, by stepping down; unless the others could not
+  // commit without it.
+  void disk_stalled(Instant now, bool stalled);
 
   // --- what the host reads ------------------------------------------------------------------------------------------
 
@@ -174,7 +179,8 @@ class Core {
   std::pair<Configuration, Index> configuration_at(Index index) const;
 
  private:
-  class Impl;  // see core.cc; the parts are in core_election.cc, core_leader.cc, core_membership.cc, core_follower.cc
+  class Impl;  // see core.cc; the parts are in core_election.cc, core_leader.cc, core_membership.cc, core_follower.cc,
+               // core_stall.cc
   std::unique_ptr<Impl> impl_;
 };
 

@@ -18,12 +18,13 @@ Duration Core::Impl::election_timeout() {
   return shortest + random_below(longest - shortest + Duration{1});
 }
 
-// Not while a snapshot is on its way in, and not before every committed configuration has been applied: the votes would
-// be counted by a configuration that the cluster has left behind. Who votes no more by a configuration that is not
-// committed may be the only one that can bring it to those who do (thesis 4.2.2).
+// Not while a snapshot is on its way in or the disk does not take the own vote, and not before every committed
+// configuration has been applied: the votes would be counted by a configuration that the cluster has left behind. Who
+// votes no more by a configuration that is not committed may be the only one that can bring it to those who do
+// (thesis 4.2.2).
 bool Core::Impl::may_stand() const {
   const auto& [index, committed] = committed_configuration();
-  if (installing_ || index > applied_) return false;
+  if (installing_ || disk_stalled_ || index > applied_) return false;
   return is_voter(configuration(), self_) || is_voter(committed, self_);
 }
 
@@ -123,7 +124,7 @@ void Core::Impl::on(NodeId from, const VoteRequest& request) {
   reply.campaign_term = request.term;
   reply.pre_vote = request.pre_vote;
   if (request.term >= hard_state_.term && !request.transfer) reply.trust_remaining = trust_in_leader();
-  const bool withheld = reply.trust_remaining > Duration::zero();
+  const bool withheld = reply.trust_remaining > Duration::zero() || (request.pre_vote && disk_stalled_);
   if (request.term > hard_state_.term && !request.pre_vote && !withheld) become_follower(request.term, NodeId{});
 
   const bool free_to_vote =

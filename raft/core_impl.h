@@ -1,5 +1,6 @@
 // The inside of Core. Private to core*.cc, which hold its parts: dispatch and output (core.cc), standing and voting
-// (core_election.cc), leading (core_leader.cc), who belongs to it (core_membership.cc), following (core_follower.cc).
+// (core_election.cc), leading (core_leader.cc), who belongs to it (core_membership.cc), following (core_follower.cc), a
+// stalled disk (core_stall.cc).
 #pragma once
 
 #include <deque>
@@ -47,6 +48,9 @@ class Core::Impl {
   // --- core_follower.cc ---------------------------------------------------------------------------------------------
   void snapshot_installed(Instant now, const SnapshotMeta& meta);
   void snapshot_failed(Instant now);
+
+  // --- core_stall.cc ------------------------------------------------------------------------------------------------
+  void disk_stalled(Instant now, bool stalled);
 
   const Log& log() const { return log_; }
   Term term() const { return hard_state_.term; }
@@ -126,6 +130,11 @@ class Core::Impl {
   void promote_learners();
   void leave();
 
+  // --- core_stall.cc ------------------------------------------------------------------------------------------------
+  bool others_can_commit() const;
+  void leave_to_others();
+  void transfer_in_vain();
+
   // --- core_follower.cc ---------------------------------------------------------------------------------------------
   void heard_leader(NodeId from);
   void on(NodeId from, AppendRequest& request);
@@ -153,6 +162,7 @@ class Core::Impl {
   Index handed_out_;              // for apply; applied_ <= handed_out_ <= min(commit_, durable)
   std::deque<Index> apply_ends_;  // last indexes of the batches that were handed out and are not applied
   Instant election_deadline_;     // followers and candidates
+  bool disk_stalled_ = false;
 
   // A follower's. `leader_contact_` has a meaning while leader_ is set.
   Instant leader_contact_;
@@ -175,6 +185,7 @@ class Core::Impl {
   NodeId transfer_target_;
   Instant transfer_deadline_;
   Instant timeout_now_sent_;  // epoch: not yet
+  bool leaving_ = false;      // the transfer is on account of the stalled disk
 
   // What take_output() will return. `deferred_` depends on the hard state and on entries up to `deferred_match_`.
   Output out_;

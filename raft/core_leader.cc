@@ -26,6 +26,7 @@ void Core::Impl::stop_leading() {
   uncommitted_costs_.clear();
   uncommitted_bytes_ = 0;
   transfer_target_ = NodeId{};
+  leaving_ = false;
 }
 
 void Core::Impl::append_own(EntryKind kind, Payload payload) {
@@ -60,7 +61,7 @@ void Core::Impl::maybe_commit() {
 }
 
 void Core::Impl::lead_until(Instant now) {
-  if (transfer_target_ && now >= transfer_deadline_) transfer_target_ = NodeId{};
+  if (transfer_target_ && now >= transfer_deadline_) transfer_in_vain();
   if (tracker_.peers().empty()) return;
   if (now >= quorum_check_due_) check_quorum();
   if (state_ == State::leader && now >= heartbeat_due_) start_round();
@@ -104,6 +105,7 @@ void Core::Impl::confirm_reads() {
 void Core::Impl::replicate() {
   if (read_ready() && reads_.wants_round()) start_round();
   for (Progress& peer : tracker_.peers()) replicate_to(peer);
+  if (disk_stalled_) leave_to_others();
   if (transfer_target_) hand_over_when_ready();
 }
 

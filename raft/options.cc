@@ -23,6 +23,7 @@ std::vector<std::string> Options::check() const {
   require(2 * election_timeout_max >= 3 * election_timeout_min,
           "raft.election_timeout_max: must be at least 1.5 times raft.election_timeout_min, so that timeouts differ");
   require(between(milliseconds(10), transfer_timeout, minutes(1)), "raft.transfer_timeout: must be 10ms to 60s");
+  require(between(milliseconds(10), disk_stall_timeout, minutes(10)), "raft.disk_stall_timeout: must be 10ms to 10m");
   require(between(4 * kKiB, max_append_bytes, kGiB), "raft.max_append_bytes: must be 4KiB to 1GiB");
   require(between(std::size_t{1}, max_inflight_appends, std::size_t{65'536}),
           "raft.max_inflight_appends: must be 1 to 65536");

@@ -21,6 +21,10 @@ struct Options {
   // A leadership transfer that has not succeeded by then is given up.
   std::chrono::nanoseconds transfer_timeout = std::chrono::milliseconds(1500);
 
+  // A write of the log that has been under way for so long counts as a stalled disk (measured by the host): a leader
+  // hands over if the others can commit without it. Well above a slow fsync; shorter means that writes go on sooner.
+  std::chrono::nanoseconds disk_stall_timeout = std::chrono::milliseconds(300);
+
   // Largest append message, in bytes of entries; one entry may exceed it.
   std::size_t max_append_bytes = 1 << 20;
 

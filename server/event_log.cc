@@ -53,6 +53,14 @@ void EventLog::stepped_down(raft::Term term, const char* reason) {
   next_.stepped_down(term, reason);
 }
 
+void EventLog::disk_stalled(bool stalled) {
+  if (stalled)
+    spdlog::warn("disk: a write of the log has been under way for longer than raft.disk_stall_timeout");
+  else
+    spdlog::info("disk: the log's disk answers again");
+  next_.disk_stalled(stalled);
+}
+
 void EventLog::peer_rolled_back(raft::NodeId peer) {
   spdlog::error(
       "raft: node {} has lost entries that it had acknowledged; it no longer counts. Its disk went back in time: "

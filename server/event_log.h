@@ -24,6 +24,7 @@ class EventLog final : public Probe {
   void election_started(raft::Term term, bool pre_vote) override;
   void election_ended(bool won, raft::Term term) override;
   void stepped_down(raft::Term term, const char* reason) override;
+  void disk_stalled(bool stalled) override;
   void peer_rolled_back(raft::NodeId peer) override;
   void members_changed(const raft::Configuration& configuration, bool committed) override;
   void snapshot_wanted(raft::NodeId peer) override;

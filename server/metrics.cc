@@ -162,7 +162,8 @@ struct Metrics::Cells {
   WordCounts elections{"won", "lost"};
   Count pre_votes;
   Count leader_changes;
-  WordCounts stepdowns{"higher_term", "lost_quorum"};
+  WordCounts stepdowns{"higher_term", "lost_quorum", "disk_stalled"};
+  Count disk_stalls;
   Count snapshots_wanted;
   Count snapshots_installed;
   Count proposed_commands;
@@ -221,6 +222,8 @@ void Metrics::Cells::add_raft_events(Page& page) const {
   const std::int64_t began = sync_began.load(std::memory_order_relaxed);
   page.gauge("tenaz_raft_log_sync_inflight_seconds", "Age of the log write under way; 0: none.",
              began == 0 ? 0 : static_cast<double>(monotonic_now() - began) * kNanoseconds);
+  page.counter("tenaz_raft_disk_stalls_total", "Times that the log's disk did not answer for raft.disk_stall_timeout.",
+               number(disk_stalls.get()));
   page.histogram("tenaz_raft_append_batch_entries", "Entries made durable by one sync.", batch_entries);
   page.histogram("tenaz_raft_read_index_seconds", "Confirmations of linearizable reads.", read_index_seconds);
 }
@@ -285,6 +288,11 @@ void Metrics::election_ended(bool won, raft::Term) {
 }
 void Metrics::stepped_down(raft::Term, const char* reason) {
   cells_->stepdowns.add(reason);
+}
+void Metrics::disk_stalled(bool stalled) {
+  if (stalled) {
+    cells_->disk_stalls.add();
+  }
 }
 void Metrics::snapshot_wanted(raft::NodeId) {
   cells_->snapshots_wanted.add();

@@ -56,6 +56,7 @@ class Metrics final : public Probe {
   void election_started(raft::Term term, bool pre_vote) override;
   void election_ended(bool won, raft::Term term) override;
   void stepped_down(raft::Term term, const char* reason) override;
+  void disk_stalled(bool stalled) override;
   void snapshot_wanted(raft::NodeId peer) override;
   void snapshot_installed(raft::Index index) override;
   void proposed(std::size_t commands, std::size_t bytes) override;

@@ -27,6 +27,7 @@ enum class Failure {
   timeout,         // the deadline passed; `not_applied` says what is known of a write
   stopping,        // this node shuts down
   not_ready,       // this node's state is missing, and not yet fetched; nothing happened
+  disk_stalled,    // this node's disk does not answer, and the request would wait for it; nothing happened
 };
 
 struct WriteResult {
@@ -62,6 +63,7 @@ struct NodeStatus {
   std::vector<PeerView> peers;  // all other members; match and lag only on the leader
   raft::Configuration configuration;
   bool disk_low = false;
+  bool disk_stalled = false;      // the log's disk does not answer
   bool quorum_reachable = false;  // a majority answers (leader), or a leader is heard (others)
   bool stopping = false;          // asked to stop, though it may still serve
   bool joining = false;           // it waits to be admitted to a cluster

@@ -74,6 +74,7 @@ class Probe {
   virtual void election_started(raft::Term, bool /*pre_vote*/) {}
   virtual void election_ended(bool /*won*/, raft::Term) {}
   virtual void stepped_down(raft::Term, const char* /*reason: a stable word*/) {}
+  virtual void disk_stalled(bool /*does not answer, or does again*/) {}
   virtual void peer_rolled_back(raft::NodeId) {}
   virtual void members_changed(const raft::Configuration&, bool /*committed*/) {}
   virtual void snapshot_wanted(raft::NodeId) {}

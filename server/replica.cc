@@ -41,6 +41,7 @@ Replica::Replica(const ReplicaOptions& options, const ReplicaStart& start, Ports
       storage_ids_(start.storage_ids),
       ports_(ports),
       core_(options.raft, core_start(start), ports.log.reader()),
+      disk_(options.raft.disk_stall_timeout),
       revision_(start.revision),
       durable_state_(start.applied),
       next_report_(start.now + kReportInterval),
@@ -92,6 +93,7 @@ void Replica::on_unreachable(raft::Instant, raft::NodeId peer) {
 
 void Replica::on_persisted(raft::Instant now, raft::WriteId id) {
   durable_ = std::max(durable_, id);
+  disk_answered(now);
   core_.persisted(now, id);
 }
 
@@ -167,6 +169,7 @@ void Replica::on_disk_low(raft::Instant now, bool low) {
 }
 
 void Replica::tick(raft::Instant now) {
+  watch_disk(now);
   core_.advance(now);
   expire(now);
   if (retry_forward_ && *retry_forward_ <= now) retry_forward_.reset();
@@ -179,7 +182,7 @@ void Replica::tick(raft::Instant now) {
 }
 
 raft::Instant Replica::deadline() const {
-  raft::Instant next = std::min(core_.deadline(), next_report_);
+  raft::Instant next = std::min({core_.deadline(), next_report_, disk_watch_due()});
   if (const auto waiting = waiters_.next_deadline()) next = std::min(next, *waiting);
   if (retry_forward_) next = std::min(next, *retry_forward_);
   if (retry_propose_) next = std::min(next, *retry_propose_);
@@ -220,6 +223,7 @@ void Replica::carry_out(raft::Instant now) {
 void Replica::perform(raft::Instant now, raft::Output output) {
   if (output.persist) {
     issued_ = output.persist->id;
+    disk_.asked(now);
     ports_.log.write(std::move(*output.persist));
   }
   for (auto& envelope : output.send_now) ports_.transport.send(envelope.to, PeerMessage(std::move(envelope.message)));
@@ -264,6 +268,13 @@ void Replica::perform(raft::Instant now, raft::Output output) {
   }
 }
 
+// `now`: the term that this node is in after it led seen_term_.
+const char* Replica::why_stepped_down(raft::Term now) const {
+  if (disk_.stalled()) return "disk_stalled";
+  if (now > seen_term_) return "higher_term";
+  return raft::find_member(core_.configuration(), self_) ? "lost_quorum" : "removed";
+}
+
 void Replica::note_transitions(raft::Instant now) {
   note_membership();
   const raft::Role role = core_.role();
@@ -273,9 +284,7 @@ void Replica::note_transitions(raft::Instant now) {
     const bool was_candidate = seen_role_ == raft::Role::candidate;
     if (was_candidate) ports_.probe.election_ended(role == raft::Role::leader, seen_term_);
     if (seen_role_ == raft::Role::leader)
-      ports_.probe.stepped_down(seen_term_, term > seen_term_                                  ? "higher_term"
-                                            : !raft::find_member(core_.configuration(), self_) ? "removed"
-                                                                                               : "lost_quorum");
+      ports_.probe.stepped_down(seen_term_, why_stepped_down(term));
     if (role == raft::Role::candidate || role == raft::Role::pre_candidate)
       ports_.probe.election_started(term, role == raft::Role::pre_candidate);
     if (role != seen_role_) ports_.probe.role_changed(role, term);
@@ -379,6 +388,7 @@ NodeStatus Replica::status(raft::Instant now) const {
   out.revision = revision_;
   out.configuration = core_.configuration();
   out.disk_low = disk_low_;
+  out.disk_stalled = disk_.stalled();
   out.stopping = draining_;
   std::vector<raft::NodeId> answering{self_};
   for (const auto& member : out.configuration.members) {

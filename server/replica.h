@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "raft/core.h"
+#include "server/disk_watch.h"
 #include "server/messages.h"
 #include "server/node.h"
 #include "server/ports.h"
@@ -157,6 +158,7 @@ class Replica {
   void ask_leader(raft::Instant now);
   void perform(raft::Instant now, raft::Output output);
   void note_transitions(raft::Instant now);
+  const char* why_stepped_down(raft::Term now) const;
   void note_membership();
   void compact_log(raft::Instant now);
 
@@ -185,6 +187,12 @@ class Replica {
   void settle_changes(raft::Instant now);
   void fail_changes();
 
+  // replica_stall.cc: a log writer that gets nowhere.
+  void watch_disk(raft::Instant now);
+  raft::Instant disk_watch_due() const;
+  void disk_answered(raft::Instant now);
+  void refuse_for_disk(raft::Instant now);
+
   bool puts_have_room() const;
   void report_disk(raft::Instant now);
   void reclaim_space(raft::Instant now);
@@ -208,6 +216,9 @@ class Replica {
   std::optional<raft::Instant> retry_forward_;
   std::optional<raft::Instant> retry_propose_;
   raft::Index refused_at_commit_;
+
+  DiskWatch disk_;
+  bool disk_refuses_ = false;  // it has stalled for so long that clients are sent elsewhere
 
   // Reads. A group lives from its question to its confirmation.
   std::vector<ReadTicket> unasked_reads_;

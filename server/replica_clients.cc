@@ -33,6 +33,8 @@ void Replica::write(raft::Instant now, std::uint64_t sequence, std::string comma
   refused.not_applied = true;
   if (draining_)
     refused.failure = Failure::stopping;
+  else if (disk_refuses_)
+    refused.failure = Failure::disk_stalled;
   else if (waiters_.bytes() + command.size() > options_.max_inflight_bytes)
     refused.failure = Failure::overloaded;
   else if (is_put && leads() && !puts_have_room())
@@ -367,6 +369,8 @@ void Replica::on_read_reply(raft::Instant now, const ReadIndexReply& message) {
 void Replica::read_when_applied(raft::Instant now, ReadTicket ticket, raft::Index index) {
   if (index <= core_.applied_index())
     finish_read(now, ticket, std::nullopt);
+  else if (disk_refuses_ && index > ports_.log.reader().last_index())
+    finish_read(now, ticket, Failure::disk_stalled);
   else
     reads_behind_.emplace(index, ticket);
 }

@@ -23,7 +23,8 @@ std::array<Check, 5> checks_of(const NodeStatus& status) {
           Check{"applied", !status.state_missing && status.raft.commit.past(status.raft.applied) <= kReadyLagEntries,
                 status.state_missing ? "the state is missing; it is fetched from another node"
                                      : "the state lags behind what is committed"},
-          Check{"disk", !status.disk_low, "too little disk space for further puts"},
+          Check{"disk", !status.disk_low && !status.disk_stalled,
+                status.disk_stalled ? "the disk does not answer" : "too little disk space for further puts"},
           Check{"running", !status.stopping, "this node is shutting down"}};
 }
 

@@ -125,6 +125,8 @@ Problem problem_of(Failure failure) {
       return {.code = Code::stopping, .detail = "this node is shutting down"};
     case Failure::not_ready:
       return {.code = Code::not_ready, .detail = "this node's state is missing; it is fetched from another node"};
+    case Failure::disk_stalled:
+      return {.code = Code::not_ready, .detail = "this node's disk does not answer; other nodes may serve the request"};
   }
   return {.detail = "unexpected failure"};
 }

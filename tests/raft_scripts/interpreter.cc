@@ -270,6 +270,8 @@ void Interpreter::on_node(const std::string& verb, Words& words) {
     change(core, verb, words);
   } else if (verb == "unreachable") {
     core.unreachable(NodeId{words.number()});
+  } else if (verb == "stall" || verb == "unstall") {
+    core.disk_stalled(now_, verb == "stall");
   } else if (verb == "compact") {
     n.make_state_durable();
     n.compact(now_, Index{words.number()});

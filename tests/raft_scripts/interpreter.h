@@ -14,6 +14,7 @@
 //   add N ID [learner] [replaces VOTER] | promote N ID | remove N ID | leases N on|off
 //   configuration [N ...] which one is in force, and where it was appended
 //   crash N | restart N | lose N INDEX (its disk forgets all behind INDEX) | compact N INDEX
+//   stall N | unstall N   N's host finds that its disk does not answer | that it does again
 //   snapshot N PEER | no_snapshot N PEER | install N | fail_install N
 //   links | status [N ...]
 #pragma once

@@ -132,7 +132,16 @@ void Cluster::start(int id) {
   std::vector<std::string> command{tenazd_path(), "--config", config_file(id).string()};
   if (const int files = node(id).open_files)
     command.insert(command.begin(), {"prlimit", "--nofile=" + std::to_string(files)});
-  node(id).process = std::make_unique<Process>(command, log_file(id));
+  std::map<std::string, std::string> environment;
+  if (disk_faults_)
+    environment = {{"LD_PRELOAD", TENAZ_FSYNC_FAULTS_PATH}, {"TENAZ_TEST_FSYNC_FILE", disk_order_file(id).string()}};
+  node(id).process = std::make_unique<Process>(command, log_file(id), environment);
+}
+
+void Cluster::fault_disk(int id, const std::string& order) const {
+  const fs::path fresh = disk_order_file(id).string() + ".new";
+  write_file(fresh, order + "\n");
+  fs::rename(fresh, disk_order_file(id));  // never seen half written
 }
 
 void Cluster::kill(int id) {
@@ -202,6 +211,9 @@ fs::path Cluster::data_dir(int id) const {
 fs::path Cluster::config_file(int id) const {
   return directory() / ("node-" + std::to_string(id) + ".toml");
 }
+fs::path Cluster::disk_order_file(int id) const {
+  return directory() / ("node-" + std::to_string(id) + ".fsync");
+}
 fs::path Cluster::log_file(int id) const {
   return directory() / ("node-" + std::to_string(id) + ".log");
 }
@@ -240,6 +252,15 @@ std::uint64_t Cluster::number(int id, std::string_view field) const {
   boost::system::error_code ec;
   const auto result = value->to_number<std::uint64_t>(ec);
   return ec ? 0 : result;
+}
+
+std::optional<double> Cluster::metric(int id, const std::string& series) const {
+  const auto answer = http(http_address(id), "GET", "/metrics", {}, {}, std::chrono::seconds(5));
+  if (!answer || answer->status != 200) return std::nullopt;
+  std::istringstream lines(answer->body);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(series + " ")) return std::stod(line.substr(series.size() + 1));
+  return std::nullopt;
 }
 
 std::string Cluster::role(int id) const {

@@ -46,6 +46,10 @@ class Cluster {
 
   // The node may open so many files, at its next start.
   void limit_open_files(int id, int files) { node(id).open_files = files; }
+  // Lets fault_disk() reach nodes that are started from now on (fsync_faults.cc is preloaded into them).
+  void prepare_disk_faults() { disk_faults_ = true; }
+  // What happens at each of the node's syncs from now on: "stall MS [PART]", "error NAME [PART]", or nothing any more.
+  void fault_disk(int id, const std::string& order) const;
   // Changes one node's configuration; in force at its next start. An empty value removes the setting.
   void set(int id, const std::string& key, const std::string& value);
   // Writes that configuration now and sends SIGHUP.
@@ -71,6 +75,8 @@ class Cluster {
   // GET /v1/status. Nothing: no answer.
   std::optional<boost::json::object> status(int id) const;
   std::uint64_t number(int id, std::string_view field) const;  // of the status; 0 without an answer
+  // A series of /metrics, spelled as it is shown there. Nothing: no answer, or no such series.
+  std::optional<double> metric(int id, const std::string& series) const;
   std::string role(int id) const;
   // 0 if none of the running nodes says so, or more than one of them in the highest term.
   int leader();
@@ -102,12 +108,14 @@ class Cluster {
   Node& node(int id) { return nodes_.at(static_cast<std::size_t>(id - 1)); }
   const Node& node(int id) const { return nodes_.at(static_cast<std::size_t>(id - 1)); }
   std::filesystem::path log_file(int id) const;
+  std::filesystem::path disk_order_file(int id) const;
   bool agreed_on(int leader);
   void show_logs() const;
 
   TempDirectory directory_;
   std::string name_;
   std::vector<Node> nodes_;
+  bool disk_faults_ = false;
 };
 
 // The program under test.

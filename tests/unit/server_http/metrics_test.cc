@@ -132,6 +132,7 @@ TEST(Metrics, EveryKnownWordIsThereFromTheStart) {
   for (const char* series :
        {R"(tenaz_raft_elections_total{result="won"})", R"(tenaz_raft_elections_total{result="lost"})",
         R"(tenaz_raft_stepdowns_total{reason="higher_term"})", R"(tenaz_raft_stepdowns_total{reason="lost_quorum"})",
+        R"(tenaz_raft_stepdowns_total{reason="disk_stalled"})", "tenaz_raft_disk_stalls_total",
         R"(tenaz_raft_proposals_total{result="ok"})", R"(tenaz_raft_proposals_total{result="refused"})",
         R"(tenaz_raft_proposals_total{result="unknown"})"}) {
     EXPECT_EQ(value_of(text, series), 0) << series;

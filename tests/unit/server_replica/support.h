@@ -103,6 +103,10 @@ struct CountingProbe final : Probe {
     standings.emplace_back(role, term, leader);
   }
   int read_indexes = 0;
+  std::vector<bool> stalls;
+  std::vector<std::string> stepdowns;
+  void disk_stalled(bool stalled) override { stalls.push_back(stalled); }
+  void stepped_down(Term, const char* reason) override { stepdowns.emplace_back(reason); }
   void read_index_finished(raft::Duration) override { ++read_indexes; }
 };
 
@@ -139,7 +143,7 @@ class ReplicaTest : public ::testing::Test {
   }
 
   void write(std::uint64_t sequence, bool put = true) {
-    replica->write(now, sequence, command(sequence, put), put, now + milliseconds(1000),
+    replica->write(now, sequence, command(sequence, put), put, now + patience,
                    [this, sequence](const WriteResult& result) {
                      EXPECT_FALSE(writes.contains(sequence)) << "answered twice";
                      writes[sequence] = result;
@@ -259,6 +263,7 @@ class ReplicaTest : public ::testing::Test {
   raft::StorageIds storage_ids;
   std::unique_ptr<Replica> replica;
   std::map<std::uint64_t, WriteResult> writes;
+  milliseconds patience{1000};  // of writes
   std::uint64_t revision = 0;
 };
 
