@@ -53,6 +53,13 @@ std::string text_of(const Address& address) {
   return address.host + ":" + std::to_string(address.port);
 }
 
+// Never seen half written.
+void replace_file(const fs::path& path, const std::string& text) {
+  const fs::path fresh = path.string() + ".new";
+  write_file(fresh, text);
+  fs::rename(fresh, path);
+}
+
 // Between two looks at a log, another would only be slower.
 std::string tail(const std::string& text, std::size_t bytes) {
   return text.size() > bytes ? "...\n" + text.substr(text.size() - bytes) : text;
@@ -133,15 +140,24 @@ void Cluster::start(int id) {
   if (const int files = node(id).open_files)
     command.insert(command.begin(), {"prlimit", "--nofile=" + std::to_string(files)});
   std::map<std::string, std::string> environment;
-  if (disk_faults_)
-    environment = {{"LD_PRELOAD", TENAZ_FSYNC_FAULTS_PATH}, {"TENAZ_TEST_FSYNC_FILE", disk_order_file(id).string()}};
+  if (disk_faults_) {
+    environment["LD_PRELOAD"] = TENAZ_FSYNC_FAULTS_PATH;
+    environment["TENAZ_TEST_FSYNC_FILE"] = disk_order_file(id).string();
+  }
+  if (wall_clock_) {
+    std::string& preloaded = environment["LD_PRELOAD"];
+    preloaded += (preloaded.empty() ? "" : ":") + std::string(TENAZ_WALL_CLOCK_PATH);
+    environment["TENAZ_TEST_WALL_CLOCK_FILE"] = (directory() / "wall-clock").string();
+  }
   node(id).process = std::make_unique<Process>(command, log_file(id), environment);
 }
 
 void Cluster::fault_disk(int id, const std::string& order) const {
-  const fs::path fresh = disk_order_file(id).string() + ".new";
-  write_file(fresh, order + "\n");
-  fs::rename(fresh, disk_order_file(id));  // never seen half written
+  replace_file(disk_order_file(id), order + "\n");
+}
+
+void Cluster::shift_wall_clock(std::chrono::seconds offset) const {
+  replace_file(directory() / "wall-clock", std::to_string(offset.count()) + "\n");
 }
 
 void Cluster::kill(int id) {

@@ -46,6 +46,10 @@ class Cluster {
 
   // The node may open so many files, at its next start.
   void limit_open_files(int id, int files) { node(id).open_files = files; }
+  // Lets shift_wall_clock() reach nodes that are started from now on (wall_clock.cc is preloaded into them).
+  void prepare_wall_clock() { wall_clock_ = true; }
+  // What the clock on the wall of all nodes shows from now on: the true time and so much.
+  void shift_wall_clock(std::chrono::seconds offset) const;
   // Lets fault_disk() reach nodes that are started from now on (fsync_faults.cc is preloaded into them).
   void prepare_disk_faults() { disk_faults_ = true; }
   // What happens at each of the node's syncs from now on: "stall MS [PART]", "error NAME [PART]", or nothing any more.
@@ -116,6 +120,7 @@ class Cluster {
   std::string name_;
   std::vector<Node> nodes_;
   bool disk_faults_ = false;
+  bool wall_clock_ = false;
 };
 
 // The program under test.
