@@ -36,7 +36,7 @@ struct Cluster {
   std::string token;            // empty: none
   std::vector<Member> members;  // sorted by id
   // Peer addresses of a cluster to join. Instead of members: such a node founds nothing.
-  std::vector<std::string> join;
+  std::vector<std::string> join{};
 };
 
 // Where [http] or [peer] has no `listen`, the address of this node's own entry in cluster.members is taken.
