@@ -1,142 +1,30 @@
 #include "tests/model/linearizability.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "tests/model/register.h"
+#include "tests/model/revisions.h"
+
 namespace tenaz::model {
 namespace {
 
-using Operations = std::vector<const Operation*>;
-
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
-
-// The register of one key at one place in an order. `mod` is 0 while the write that made it was never answered and
-// nobody has read it since; it is then at least `mod_at_least`.
-struct Register {
-  bool exists = false;
-  std::uint32_t value = 0;
-  std::uint64_t mod = 0;
-  std::uint64_t mod_at_least = 0;
-  // The store's revision is at least this.
-  std::uint64_t floor = 0;
-
-  std::uint64_t hash() const {
-    std::uint64_t h = mix(exists ? value + 1 : 0);
-    h = mix(h ^ mod);
-    h = mix(h ^ mod_at_least);
-    return mix(h ^ floor);
-  }
-
-  // Learns the mod revision; false if it cannot be that one.
-  bool learn_mod(std::uint64_t told) {
-    if (mod != 0) return mod == told;
-    if (told < mod_at_least) return false;
-    mod = told;
-    floor = std::max(floor, told);
-    return true;
-  }
-};
-
-struct Step {
-  const Operation* operation;
-  std::uint32_t value;  // of a put, or read by a get
-  bool optional;        // nobody knows whether it happened
-};
-
-// Whether the guard of an operation that succeeded held; learns from it.
-bool guard_held(const Operation& operation, Register& state) {
-  switch (operation.guard) {
-    case Guard::none:
-      return true;
-    case Guard::must_exist:
-      return state.exists;
-    case Guard::must_not_exist:
-      return !state.exists;
-    case Guard::mod_revision:
-      return state.exists && state.learn_mod(operation.expected);
-  }
-  return false;
-}
-
-bool guard_failed(const Operation& operation, Register& state) {
-  if (operation.existed && *operation.existed != state.exists) return false;
-  if (state.exists && operation.mod_revision != 0 && !state.learn_mod(operation.mod_revision)) return false;
-  switch (operation.guard) {
-    case Guard::none:
-      return false;
-    case Guard::must_exist:
-      return !state.exists;
-    case Guard::must_not_exist:
-      return state.exists;
-    case Guard::mod_revision:
-      return !state.exists || state.mod == 0 || state.mod != operation.expected;
-  }
-  return false;
-}
-
-// An answer that changed nothing speaks of revision `told`.
-bool observe(std::uint64_t told, Register& state) {
-  if (told == 0) return true;
-  if (told < state.floor) return false;
-  state.floor = told;
-  return true;
-}
-
-// A write took a revision of its own.
-bool advance(const Step& step, Register& state) {
-  const std::uint64_t told = step.optional ? 0 : step.operation->revision;
-  if (told != 0 && told <= state.floor) return false;
-  state.floor = told != 0 ? told : state.floor + 1;
-  state.exists = step.operation->kind == Kind::put;
-  state.value = state.exists ? step.value : 0;
-  state.mod = state.exists ? told : 0;
-  state.mod_at_least = state.exists ? state.floor : 0;
-  return true;
-}
-
-// The state after `step`, or nothing if the step as answered is impossible here. A step that nobody knows about is only
-// ever asked to change something: without effect it is the same as never.
-std::optional<Register> after(const Step& step, Register state) {
-  const Operation& operation = *step.operation;
-  if (operation.outcome == Outcome::precondition_failed) {
-    if (!guard_failed(operation, state) || !observe(operation.revision, state)) return std::nullopt;
-    return state;
-  }
-  if (operation.kind == Kind::get) {
-    if (operation.existed.value_or(false) != state.exists) return std::nullopt;
-    if (state.exists) {
-      if (state.value != step.value) return std::nullopt;
-      if (operation.mod_revision != 0 && !state.learn_mod(operation.mod_revision)) return std::nullopt;
-    }
-    if (!observe(operation.revision, state)) return std::nullopt;
-    return state;
-  }
-  if (operation.existed && !step.optional && *operation.existed != state.exists) return std::nullopt;
-  if (!guard_held(operation, state)) return std::nullopt;
-  if (operation.kind == Kind::remove && !state.exists) {
-    if (step.optional || !observe(operation.revision, state)) return std::nullopt;
-    return state;
-  }
-  if (!advance(step, state)) return std::nullopt;
-  return state;
-}
+// All of one key's operations; `value` is not set yet.
+using Steps = std::vector<Step>;
 
 // The search of one key. Completed operations stand in a linked list of calls and answers in the order of time; those
 // that nobody knows about stand apart and are tried last.
 class Search {
  public:
-  Search(const Operations& operations, std::size_t max_steps) : max_steps_(max_steps) {
-    number_values(operations);
+  Search(Steps steps, std::size_t max_steps) : max_steps_(max_steps), steps_(std::move(steps)) {
+    sort_steps();
     build_events();
   }
 
@@ -158,7 +46,7 @@ class Search {
   };
   static constexpr std::size_t kHead = 0;
 
-  void number_values(const Operations& operations);
+  void sort_steps();
   void build_events();
   void link(std::size_t step);
   void unlink(std::size_t step);
@@ -172,7 +60,7 @@ class Search {
   std::string explain() const;
 
   std::size_t max_steps_;
-  std::vector<Step> steps_;           // completed ones first, then optional ones, each by the time of call
+  Steps steps_;                       // completed ones first, then optional ones, each by the time of call
   std::size_t completed_ = 0;         // how many are completed
   std::vector<Event> events_;         // [kHead] is the list's head
   std::vector<std::size_t> call_of_;  // step -> event
@@ -193,18 +81,13 @@ class Search {
   std::unordered_set<std::uint64_t> seen_;
 };
 
-void Search::number_values(const Operations& operations) {
-  std::map<std::string_view, std::uint32_t> ids;
-  for (const Operation* operation : operations) {
-    const bool optional = operation->outcome == Outcome::unknown;
-    if (operation->outcome == Outcome::not_applied || (optional && operation->kind == Kind::get)) continue;
-    const auto id = ids.emplace(operation->value, static_cast<std::uint32_t>(ids.size())).first->second;
-    steps_.push_back({operation, id, optional});
-  }
+void Search::sort_steps() {
   std::sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) {
-    return std::tuple(a.optional, a.operation->called, a.operation) <
-           std::tuple(b.optional, b.operation->called, b.operation);
+    return std::tuple(a.optional, a.called, a.operation) < std::tuple(b.optional, b.called, b.operation);
   });
+  std::map<std::string_view, std::uint32_t> ids;
+  for (Step& step : steps_)
+    step.value = ids.emplace(step.operation->value, static_cast<std::uint32_t>(ids.size())).first->second;
   completed_ = static_cast<std::size_t>(
       std::count_if(steps_.begin(), steps_.end(), [](const Step& step) { return !step.optional; }));
   remaining_ = completed_;
@@ -221,7 +104,7 @@ void Search::number_values(const Operations& operations) {
 void Search::build_events() {
   events_.emplace_back();
   for (std::size_t i = 0; i < completed_; ++i) {
-    events_.push_back({steps_[i].operation->called, false, i, 0, 0});
+    events_.push_back({steps_[i].called, false, i, 0, 0});
     events_.push_back({steps_[i].operation->answered, true, i, 0, 0});
   }
   // At equal times calls come first: the two operations overlap.
@@ -265,7 +148,7 @@ std::optional<std::size_t> Search::candidate(std::optional<std::size_t> after_st
   }
   const Time end = window_end();
   for (std::size_t i = after_step && *after_step >= completed_ ? *after_step + 1 : completed_; i < steps_.size(); ++i) {
-    if (steps_[i].operation->called > end) break;
+    if (steps_[i].called > end) break;
     if (!taken_[i]) return i;
   }
   return std::nullopt;
@@ -286,7 +169,7 @@ bool Search::take(std::size_t index) {
   if (!next || strands_another(index, next->floor)) return false;
   // An optional write that the next write would overwrite unseen is as well left out: only the shorter order is
   // followed.
-  const bool overwrites = step.operation->kind != Kind::get && step.operation->outcome != Outcome::precondition_failed;
+  const bool overwrites = !is_read(step.operation->kind) && step.operation->outcome != Outcome::precondition_failed;
   if (before_optional_ && overwrites && after(step, *before_optional_)) return false;
 
   std::optional<Register> before;
@@ -361,64 +244,111 @@ std::string Search::explain() const {
   return text;
 }
 
-bool changed_something(const Operation& operation) {
-  if (operation.outcome != Outcome::done || operation.kind == Kind::get) return false;
-  return operation.kind == Kind::put || operation.existed.value_or(false);
+// Splits what speaks of many keys into one operation for each. A list shows for every key of its range that it was
+// there, or that it was not, at the list's revision; a range delete removes every key, if it is there. That the parts
+// happened together is in their revision. Of a range delete whose outcome is unknown it is not asked that it happened
+// as a whole: so it may excuse more than it should, and never accuses.
+class ByKey {
+ public:
+  ByKey(const History& history, const Revisions& revisions) : revisions_(revisions) {
+    std::set<std::string_view> keys;
+    for (const Operation& operation : history) {
+      if (operation.kind != Kind::list && operation.kind != Kind::remove_range) keys.insert(operation.key);
+      for (const Item& item : operation.items) keys.insert(item.key);
+    }
+    for (const Operation& operation : history) {
+      if (operation.kind == Kind::list || operation.kind == Kind::remove_range)
+        split(operation, keys);
+      else
+        add(operation, operation);
+    }
+  }
+
+  const std::map<std::string_view, Steps>& steps() const { return steps_; }
+
+ private:
+  void split(const Operation& whole, const std::set<std::string_view>& keys) {
+    auto item = whole.items.begin();
+    for (auto key = keys.lower_bound(whole.key); key != keys.end(); ++key) {
+      if (!whole.range_end.empty() && *key >= whole.range_end) break;
+      Operation& part = parts_.emplace_back();
+      part.client = whole.client;
+      part.kind = whole.kind == Kind::list ? Kind::get : Kind::remove;
+      part.outcome = whole.outcome;
+      part.key = *key;
+      part.called = whole.called;
+      part.answered = whole.answered;
+      part.revision = whole.revision;
+      part.any_time = whole.any_time;
+      if (whole.kind == Kind::list) {
+        part.existed = item != whole.items.end() && item->key == *key;
+        if (*part.existed) {
+          part.value = item->value;
+          part.mod_revision = item->mod_revision;
+          ++item;
+        }
+      } else if (whole.existed == false) {
+        part.existed = false;
+      }
+      add(part, whole);
+    }
+  }
+
+  // `told`: what the client saw, of which `operation` is the part of one key.
+  void add(const Operation& operation, const Operation& told) {
+    const bool unknown = operation.outcome == Outcome::unknown;
+    if (operation.outcome == Outcome::not_applied || (unknown && is_read(operation.kind))) return;
+    Step step{&operation, 0, unknown, operation.called};
+    step.revision = operation.revision;
+    if (unknown) {
+      step.revision = revisions_.learned(told);
+      step.at_least = revisions_.answered_before(operation.called) + 1;
+    }
+    if (operation.any_time) step.called = revisions_.reached(operation.revision);
+    steps_[operation.key].push_back(step);
+  }
+
+  const Revisions& revisions_;
+  std::deque<Operation> parts_;
+  std::map<std::string_view, Steps> steps_;
+};
+
+Verdict violated(std::string explanation) {
+  return {Verdict::Kind::violated, std::move(explanation)};
+}
+
+Verdict check_keys(const History& history, const Revisions& revisions, std::size_t max_steps) {
+  const ByKey keys(history, revisions);
+  for (const auto& [key, steps] : keys.steps()) {
+    Verdict verdict = Search(steps, max_steps).run();
+    if (verdict.correct()) continue;
+    verdict.explanation = "key " + std::string(key) + ": " + verdict.explanation;
+    return verdict;
+  }
+  return {};
+}
+
+Verdict check_revisions(const History& history, const Revisions& revisions) {
+  for (const Operation& operation : history)
+    if (std::string fault = misshapen(operation); !fault.empty()) return violated(std::move(fault));
+  std::string contradiction = revisions.contradiction();
+  return contradiction.empty() ? Verdict{} : violated(std::move(contradiction));
 }
 
 }  // namespace
 
 Verdict check_keys(const History& history, std::size_t max_steps) {
-  std::map<std::string_view, Operations> keys;
-  for (const Operation& operation : history) keys[operation.key].push_back(&operation);
-  for (const auto& [key, operations] : keys) {
-    Verdict verdict = Search(operations, max_steps).run();
-    if (!verdict.correct()) {
-      verdict.explanation = "key " + std::string(key) + ": " + verdict.explanation;
-      return verdict;
-    }
-  }
-  return {};
+  return check_keys(history, Revisions(history), max_steps);
 }
 
 Verdict check_revisions(const History& history) {
-  Operations told;
-  for (const Operation& operation : history)
-    if (operation.revision != 0 && operation.answered != kNever) told.push_back(&operation);
-
-  std::map<std::uint64_t, const Operation*> writes;
-  for (const Operation* operation : told) {
-    if (!changed_something(*operation)) continue;
-    const auto [found, fresh] = writes.emplace(operation->revision, operation);
-    if (!fresh)
-      return {Verdict::Kind::violated,
-              "two writes share a revision:\n  " + describe(*found->second) + "\n  " + describe(*operation) + "\n"};
-  }
-
-  Operations by_call = told;
-  Operations by_answer = std::move(told);
-  std::sort(by_call.begin(), by_call.end(),
-            [](const Operation* a, const Operation* b) { return std::pair(a->called, a) < std::pair(b->called, b); });
-  std::sort(by_answer.begin(), by_answer.end(), [](const Operation* a, const Operation* b) {
-    return std::pair(a->answered, a) < std::pair(b->answered, b);
-  });
-  const Operation* highest = nullptr;  // of those answered before the call at hand
-  std::size_t answered = 0;
-  for (const Operation* operation : by_call) {
-    for (; by_answer[answered]->answered < operation->called; ++answered)
-      if (highest == nullptr || by_answer[answered]->revision > highest->revision) highest = by_answer[answered];
-    if (highest == nullptr) continue;
-    const std::uint64_t least = highest->revision + (changed_something(*operation) ? 1 : 0);
-    if (operation->revision < least)
-      return {Verdict::Kind::violated,
-              "a revision went back:\n  " + describe(*highest) + "\n  " + describe(*operation) + "\n"};
-  }
-  return {};
+  return check_revisions(history, Revisions(history));
 }
 
-Verdict check(const History& history) {
-  Verdict verdict = check_revisions(history);
-  return verdict.correct() ? check_keys(history) : verdict;
+Verdict check(const History& history, std::size_t max_steps) {
+  const Revisions revisions(history);
+  Verdict verdict = check_revisions(history, revisions);
+  return verdict.correct() ? check_keys(history, revisions, max_steps) : verdict;
 }
 
 }  // namespace tenaz::model
