@@ -1,12 +1,12 @@
 // Damaged files. The node whose disk is damaged either stops with a message, or repairs itself from what it still has
 // and from its peers. It never serves garbage, and never votes with a log that it forgot (hazard M34).
+#include "tests/integration/harness/damage.h"
+
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <filesystem>
-#include <functional>
 
 #include "tests/integration/harness/cluster.h"
 #include "tests/integration/harness/ledger.h"
@@ -18,44 +18,6 @@ namespace fs = std::filesystem;
 
 // Small buffers, so that there are tables to damage, and enough log for a replay.
 const Settings kSmallBuffers{{"storage.write_buffer_bytes", "\"1MiB\""}, {"storage.log_buffer_bytes", "\"1MiB\""}};
-
-std::vector<fs::path> files(const fs::path& directory, const std::function<bool(const fs::path&)>& wanted) {
-  std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    if (entry.is_regular_file() && entry.file_size() > 0 && wanted(entry.path())) found.push_back(entry.path());
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
-bool is_wal(const fs::path& file) {
-  return file.extension() == ".log";
-}
-bool is_table(const fs::path& file) {
-  return file.extension() == ".sst";
-}
-bool is_manifest(const fs::path& file) {
-  return file.filename().string().starts_with("MANIFEST");
-}
-
-fs::path state_directory(const fs::path& data_dir) {
-  for (const auto& entry : fs::directory_iterator(data_dir)) {
-    if (entry.is_directory() && entry.path().filename().string().starts_with("state-")) return entry.path();
-  }
-  ADD_FAILURE() << "no state directory in " << data_dir;
-  return {};
-}
-
-void flip_bytes(const fs::path& file, std::size_t at, std::size_t count = 16) {
-  std::string bytes = read_file(file);
-  ASSERT_GT(bytes.size(), at);
-  for (std::size_t i = at; i < std::min(at + count, bytes.size()); ++i) bytes[i] = static_cast<char>(~bytes[i]);
-  write_file(file, bytes);
-}
-
-void truncate(const fs::path& file, std::size_t bytes) {
-  fs::resize_file(file, bytes);
-}
 
 class Damage : public ::testing::Test {
  protected:
@@ -147,14 +109,14 @@ TEST_F(Damage, NoneAtAllIsNoReasonToStop) {
 TEST_F(Damage, RaftLogCutShort) {
   const auto logs = files(raft(), is_wal);
   ASSERT_FALSE(logs.empty());
-  truncate(logs.back(), fs::file_size(logs.back()) / 2);
+  fs::resize_file(logs.back(), fs::file_size(logs.back()) / 2);
   expect_safe(true);
 }
 
 TEST_F(Damage, RaftLogWithoutItsLastBytes) {
   const auto logs = files(raft(), is_wal);
   ASSERT_FALSE(logs.empty());
-  truncate(logs.back(), fs::file_size(logs.back()) - 7);
+  fs::resize_file(logs.back(), fs::file_size(logs.back()) - 7);
   expect_safe(true);
 }
 
@@ -175,7 +137,7 @@ TEST_F(Damage, RaftLogFileGone) {
 TEST_F(Damage, RaftManifestCutShort) {
   const auto manifests = files(raft(), is_manifest);
   ASSERT_FALSE(manifests.empty());
-  truncate(manifests.back(), fs::file_size(manifests.back()) / 2);
+  fs::resize_file(manifests.back(), fs::file_size(manifests.back()) / 2);
   expect_safe(true);
 }
 
@@ -201,14 +163,14 @@ TEST_F(Damage, StateTableWithFlippedBytes) {
 TEST_F(Damage, StateTableCutShort) {
   const auto tables = files(state(), is_table);
   ASSERT_FALSE(tables.empty());
-  truncate(tables.back(), fs::file_size(tables.back()) / 2);
+  fs::resize_file(tables.back(), fs::file_size(tables.back()) / 2);
   expect_safe(false);
 }
 
 TEST_F(Damage, StateManifestCutShort) {
   const auto manifests = files(state(), is_manifest);
   ASSERT_FALSE(manifests.empty());
-  truncate(manifests.back(), fs::file_size(manifests.back()) / 2);
+  fs::resize_file(manifests.back(), fs::file_size(manifests.back()) / 2);
   expect_safe(false);
 }
 

@@ -1,62 +1,15 @@
 // A really full disk: a small file system of its own on a loop device. Needs root and loop devices.
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <map>
 #include <random>
 
 #include "tests/integration/harness/cluster.h"
+#include "tests/integration/harness/small_disk.h"
 
 namespace tenaz::harness {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A file with an ext4 in it, mounted below `directory`. In a mount namespace of this thread and its children: nothing
-// stays mounted when a test is aborted.
-class SmallDisk {
- public:
-  SmallDisk(const fs::path& directory, unsigned mebibytes) : mount_(directory / "disk") {
-    const std::string image = (directory / "disk.img").string();
-    fs::create_directory(mount_);
-    if (::getuid() != 0) {
-      why_not_ = "mounting needs root";
-      return;
-    }
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-      why_not_ = std::string("no mount namespace is to be had here: ") + std::strerror(errno);
-      return;
-    }
-    for (const std::vector<std::string>& step :
-         std::vector<std::vector<std::string>>{{"truncate", "-s", std::to_string(mebibytes) + "M", image},
-                                               {"mkfs.ext4", "-q", "-m", "0", image},
-                                               {"mount", "-o", "loop", image, mount_.string()}}) {
-      const Finished done = run(step, {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}});
-      if (done.exit == Exit{0, 0}) continue;
-      why_not_ = step.front() + " is not possible here: " + done.output;
-      return;
-    }
-    mounted_ = true;
-  }
-  ~SmallDisk() {
-    if (mounted_) run({"umount", "-l", mount_.string()});
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
-  bool mounted() const { return mounted_; }
-  const std::string& why_not() const { return why_not_; }
-  const fs::path& path() const { return mount_; }
-
- private:
-  fs::path mount_;
-  bool mounted_ = false;
-  std::string why_not_;
-};
 
 // Text that no table format makes smaller, or the disk would never fill.
 std::string incompressible(std::size_t bytes) {

@@ -139,7 +139,8 @@ void Cluster::start(int id) {
   std::vector<std::string> command{tenazd_path(), "--config", config_file(id).string()};
   if (const int files = node(id).open_files)
     command.insert(command.begin(), {"prlimit", "--nofile=" + std::to_string(files)});
-  std::map<std::string, std::string> environment;
+  command.insert(command.begin(), node(id).launcher.begin(), node(id).launcher.end());
+  auto environment = node(id).environment;
   if (disk_faults_) {
     environment["LD_PRELOAD"] = TENAZ_FSYNC_FAULTS_PATH;
     environment["TENAZ_TEST_FSYNC_FILE"] = disk_order_file(id).string();
@@ -213,6 +214,16 @@ void Cluster::reload(int id) {
 
 void Cluster::set_data_dir(int id, const fs::path& path) {
   node(id).data_dir = path;
+}
+
+void Cluster::place(int id, Address http, Address peer, std::vector<std::string> launcher) {
+  node(id).http = std::move(http);
+  node(id).peer = std::move(peer);
+  node(id).launcher = std::move(launcher);
+}
+
+void Cluster::set_environment(int id, std::map<std::string, std::string> variables) {
+  node(id).environment = std::move(variables);
 }
 
 Address Cluster::http_address(int id) const {

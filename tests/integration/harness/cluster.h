@@ -1,6 +1,7 @@
 // N tenazd processes on this machine, each with a configuration, a data directory and a log below one temporary
 // directory. Node ids are 1..N. Every test process has a loopback address of its own, so that tests beside each other,
-// and the connections they make, never take each other's ports.
+// and the connections they make, never take each other's ports; or each node is placed on a host of its own
+// (tests/chaos/network.h).
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -60,6 +61,10 @@ class Cluster {
   void reload(int id);
   // Moves a node's data elsewhere, for instance to another file system; at its next start.
   void set_data_dir(int id, const std::filesystem::path& path);
+  // Other addresses than those of this process, and a command that starts the node there. Before any node starts.
+  void place(int id, Address http, Address peer, std::vector<std::string> launcher);
+  // Variables of the node's environment; at its next start.
+  void set_environment(int id, std::map<std::string, std::string> variables);
 
   Address http_address(int id) const;
   Address peer_address(int id) const;
@@ -104,6 +109,8 @@ class Cluster {
     Settings settings;
     Address http, peer;
     std::filesystem::path data_dir;
+    std::vector<std::string> launcher;
+    std::map<std::string, std::string> environment;
     std::unique_ptr<Process> process;
     bool paused = false;
     int open_files = 0;  // 0: as many as this process
