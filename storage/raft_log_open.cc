@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "storage/bytes.h"
+#include "storage/info_log.h"
 #include "storage/raft_log_impl.h"
 #include "storage/rocks.h"
 
@@ -155,7 +156,9 @@ Result<void> RaftLog::Impl::begin_start() {
 
 Result<void> RaftLog::Impl::open_database(bool create) {
   rocksdb::DB* opened = nullptr;
-  const auto status = rocksdb::DB::Open(database_options(options, create), directory.string(), &opened);
+  rocksdb::Options opening = database_options(options, create);
+  opening.info_log = rocks::info_log(directory);
+  const auto status = rocksdb::DB::Open(opening, directory.string(), &opened);
   if (!status.ok()) {
     Error error = rocks::error(status, "cannot open the Raft log in " + directory.string(), "");
     if (error.code == ErrorCode::corruption) return lost(error.message);

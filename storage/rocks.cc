@@ -52,9 +52,6 @@ class GiveWay final : public rocksdb::EventListener {
 void common_options(rocksdb::DBOptions& options) {
   options.create_if_missing = true;
   options.paranoid_checks = true;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.max_log_file_size = 1 << 20;
-  options.keep_log_file_num = 3;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.max_background_jobs = 2;

@@ -25,7 +25,7 @@ inline std::string_view view(const rocksdb::Slice& slice) {
 // damage, and is added to errors of corruption.
 Error error(const rocksdb::Status& status, std::string_view what, std::string_view advice);
 
-// Quiet, bounded info logs, paranoid checks, few threads.
+// Paranoid checks, few threads.
 void common_options(rocksdb::DBOptions& options);
 
 // Makes file contents, or a directory's entries, durable.

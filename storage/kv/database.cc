@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "storage/bytes.h"
+#include "storage/info_log.h"
 #include "storage/rocks.h"
 
 namespace tenaz::storage::kv {
@@ -130,6 +131,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& di
   }
   self->cache_ = rocksdb::NewLRUCache(options.cache_bytes);
   auto database = database_options(options);
+  database.info_log = rocks::info_log(directory);
   database.listeners.push_back(std::make_shared<Listener>(self.get()));
   auto meta = family_options(options);
   meta.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(self->cache_)));
