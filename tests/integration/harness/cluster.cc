@@ -161,6 +161,10 @@ void Cluster::shift_wall_clock(std::chrono::seconds offset) const {
   replace_file(directory() / "wall-clock", std::to_string(offset.count()) + "\n");
 }
 
+void Cluster::signal(int id, int number) {
+  if (node(id).process) node(id).process->signal(number);
+}
+
 void Cluster::kill(int id) {
   if (node(id).process) node(id).process->kill();
 }

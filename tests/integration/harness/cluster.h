@@ -36,6 +36,7 @@ class Cluster {
 
   void start_all();
   void start(int id);
+  void signal(int id, int number);
   void kill(int id);       // kill -9
   void kill_all();         // all before any is reaped
   void restart(int id);    // kill -9 and start

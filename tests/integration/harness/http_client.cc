@@ -168,11 +168,13 @@ HttpClient::HttpClient(Address to, std::chrono::milliseconds patience) : to_(std
 
 std::optional<HttpAnswer> HttpClient::request(const std::string& method, const std::string& target,
                                               std::string_view body, const Headers& headers) {
+  connected_ = false;
   try {
     if (!connection_) connection_.emplace(to_, patience_);
   } catch (const std::runtime_error&) {
     return std::nullopt;
   }
+  connected_ = true;
   std::optional<HttpAnswer> answer;
   if (connection_->send(request_text(to_, method, target, body, headers)))
     answer = connection_->answer(method == "HEAD");

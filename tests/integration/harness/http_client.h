@@ -75,11 +75,14 @@ class HttpClient {
   explicit HttpClient(Address to, std::chrono::milliseconds patience = std::chrono::seconds(60));
   std::optional<HttpAnswer> request(const std::string& method, const std::string& target, std::string_view body = {},
                                     const Headers& headers = {});
+  // False: nobody listened, so that nothing of the last request has been seen by anyone.
+  bool connected() const { return connected_; }
 
  private:
   Address to_;
   std::chrono::milliseconds patience_;
   std::optional<RawConnection> connection_;
+  bool connected_ = false;
 };
 
 }  // namespace tenaz::harness
