@@ -49,15 +49,6 @@ void Probes::probe(int node, int number) {
   }
 }
 
-std::optional<model::Time> Probes::first(model::Time since) const {
-  const std::lock_guard lock(mutex_);
-  std::optional<model::Time> found;
-  for (const Acknowledged& each : acknowledged_) {
-    if (each.called >= since) found = std::min(found.value_or(each.answered), each.answered);
-  }
-  return found;
-}
-
 std::uint64_t Probes::count(model::Time since) const {
   const std::lock_guard lock(mutex_);
   return static_cast<std::uint64_t>(std::count_if(acknowledged_.begin(), acknowledged_.end(),

@@ -24,9 +24,6 @@ class Probes {
 
   // Times are those of now(). A write counts for the time at which it was acknowledged, if it was asked for at or after
   // `since`.
-  //
-  // The first; nothing: none yet.
-  std::optional<model::Time> first(model::Time since) const;
   std::uint64_t count(model::Time since) const;
   // The longest time without any, from `since` to `until`.
   model::Time longest_gap(model::Time since, model::Time until) const;

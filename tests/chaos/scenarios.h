@@ -13,9 +13,8 @@ namespace tenaz::chaos {
 
 struct Measured {
   int nodes = 0;
-  bool taken = false;         // a write was acknowledged while the situation lasted (or after its relief)
-  double outage_ms = 0;       // until the first one that was asked for after it began
-  double longest_gap_ms = 0;  // without any acknowledged write, while it lasted
+  bool taken = false;         // writes went on being acknowledged while it lasted (or after its relief)
+  double outage_ms = 0;       // the longest time without an acknowledged write, from its beginning (relief) to its end
   std::uint64_t terms = 0;    // that passed
   int serving = 0;            // nodes through which writes were acknowledged at its end
   std::uint64_t blocked = 0;  // constrained: writes acknowledged before the relief, which should be none
@@ -27,11 +26,12 @@ struct Scenario {
   const char* name;
   const char* what;         // a line for people
   std::vector<int> nodes;   // of the clusters that it is tried with
-  bool preload;             // needs GroundOptions::preload
-  void (*prepare)(Scene&);  // may be null
+  bool whole_node = false;  // not of single links
+  bool preload = false;     // needs GroundOptions::preload
+  void (*prepare)(Scene&) = nullptr;
   void (*strike)(Scene&);
-  void (*go_on)(Scene&);    // every few hundred milliseconds while it lasts; may be null
-  void (*relieve)(Scene&);  // there is no progress until this is done; null where there must be
+  void (*go_on)(Scene&) = nullptr;    // every few hundred milliseconds while it lasts
+  void (*relieve)(Scene&) = nullptr;  // there is no progress until this is done; null where there must be
 };
 
 const std::vector<Scenario>& scenarios();
