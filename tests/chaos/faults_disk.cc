@@ -211,7 +211,7 @@ class Corruption final : public Fault {
     if (exit->code != kCannotStart) return ground_.revive(id);
     // No other node has heard of this start.
     fs::remove_all(cluster.data_dir(id));
-    fs::rename(copy(id), cluster.data_dir(id));
+    fs::copy(copy(id), cluster.data_dir(id), fs::copy_options::recursive);  // perhaps another file system
     ground_.start(id);
   }
 

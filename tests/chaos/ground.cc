@@ -96,16 +96,14 @@ std::vector<int> Ground::with_damaged_state() const {
   return ids;
 }
 
-void Ground::move_state_away(int id) {
-  const std::filesystem::path state = harness::state_directory(cluster_.data_dir(id));
-  const std::string name = "moved-away-" + std::to_string(id) + "-" + std::to_string(moved_away_++);
-  std::filesystem::rename(state, cluster_.data_dir(id).parent_path() / name);
+void Ground::take_state_away(int id) {
+  std::filesystem::remove_all(harness::state_directory(cluster_.data_dir(id)));
   damaged_.erase(id);
 }
 
 void Ground::repair_state(int id) {
   cluster_.kill(id);
-  move_state_away(id);
+  take_state_away(id);
   start(id);
 }
 
@@ -113,7 +111,7 @@ void Ground::revive(int id) {
   const std::string log = cluster_.log(id);
   const std::string last = log.substr(log.size() < 4000 ? 0 : log.size() - 4000);
   if (last.find("move this directory out of the data directory and start again") != std::string::npos) {
-    move_state_away(id);
+    take_state_away(id);
     start(id);
     return;
   }

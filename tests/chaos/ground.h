@@ -70,7 +70,7 @@ class Ground {
   std::size_t spare_for_damage() const;
   // The node stopped because of it: is started again as its log says, or is lost.
   void revive(int id);
-  // As an operator would who knows of a damaged state: moves it away; the node fetches another. A damaged log stays.
+  // As an operator would who knows of a damaged state: takes it away; the node fetches another. A damaged log stays.
   void repair_state(int id);
   std::vector<int> with_damaged_state() const;
 
@@ -86,10 +86,9 @@ class Ground {
   std::map<int, std::unique_ptr<harness::SmallDisk>> small_disks_;
   std::string why_not_;
   std::mt19937_64 random_;
-  void move_state_away(int id);
+  void take_state_away(int id);
 
   std::set<int> down_, lost_;
-  int moved_away_ = 0;
   std::map<int, Damaged> damaged_;
 };
 

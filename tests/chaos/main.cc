@@ -204,5 +204,10 @@ int main(int argc, char** argv) {
     print_lists();
     return 0;
   }
-  return arguments.scenario.empty() ? run_chaos(arguments) : run_scenarios(arguments);
+  try {
+    return arguments.scenario.empty() ? run_chaos(arguments) : run_scenarios(arguments);
+  } catch (const std::exception& error) {
+    std::cerr << "FAILED: " << error.what() << std::endl;
+    return 1;
+  }
 }
