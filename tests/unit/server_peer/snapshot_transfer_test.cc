@@ -224,7 +224,7 @@ TEST_F(SnapshotTransfer, AnUnknownImageFailsAtOnce) {
 }
 
 TEST_F(SnapshotTransfer, AnImageWithoutRoomForItFails) {
-  make_fetcher(std::chrono::seconds(30), fs::space(target.path()).available);
+  make_fetcher(std::chrono::seconds(30), fs::space(target.path()).capacity);
   start(make_image());
   EXPECT_THAT(outcome(), testing::HasSubstr("does not fit"));
   EXPECT_TRUE(fs::is_empty(target.path()));
