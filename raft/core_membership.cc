@@ -47,6 +47,9 @@ std::variant<Proposed, ChangeRefusal, ChangeFault> Core::Impl::change_membership
   if (const auto* promotion = std::get_if<PromoteMember>(&change)) {
     const Progress* peer = tracker_.find(promotion->id);
     if (!peer || !peer->caught_up()) return ChangeRefusal::not_caught_up;
+    // It did once, and nothing has been heard of it since.
+    if (!answers(promotion->id) && would_keep_quorum(std::get<Configuration>(next)))
+      return ChangeRefusal::not_caught_up;
   }
   if (const auto refusal = try_change(with_disks(std::get<Configuration>(next), known))) return *refusal;
   return Proposed{hard_state_.term, log_.last_index()};

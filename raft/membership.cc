@@ -160,8 +160,9 @@ Changed apply(Configuration c, const AddMember& change) {
   if (find_member(c, added.id)) return ChangeFault::id_taken;
   if (contains(c.retired, added.id)) return ChangeFault::id_retired;
   for (const Member& member : c.members) {
-    if ((!added.peer.empty() && member.peer == added.peer) || (!added.client.empty() && member.client == added.client))
-      return ChangeFault::address_taken;
+    for (const std::string* address : {&added.peer, &added.client})
+      if (!address->empty() && (*address == member.peer || *address == member.client))
+        return ChangeFault::address_taken;
     if (added.replaces && member.replaces == added.replaces) return ChangeFault::already_replaced;
   }
   if (added.replaces && !contains(c.voters, added.replaces)) return ChangeFault::replaces_no_voter;
@@ -235,7 +236,11 @@ Configuration with_disks(Configuration c, const StorageIds& known) {
 bool holds(const Configuration& c, const MembershipChange& change) {
   struct Visitor {
     const Configuration& c;
-    bool operator()(const AddMember& added) const { return find_member(c, added.member.id) != nullptr; }
+    bool operator()(const AddMember& added) const {
+      // Somebody else may have been given the same id.
+      const Member* member = find_member(c, added.member.id);
+      return member && member->peer == added.member.peer && member->client == added.member.client;
+    }
     bool operator()(const PromoteMember& promoted) const { return contains(c.voters, promoted.id); }
     bool operator()(const RemoveMember& removed) const { return contains(c.retired, removed.id); }
     bool operator()(const SetLeaseReads& set) const { return c.lease_reads == set.on; }

@@ -54,7 +54,7 @@ inline constexpr std::size_t kMaxMembers = 31;
 enum class ChangeFault {
   id_taken,        // a member has it
   id_retired,      // a member had it once
-  address_taken,   // another member's peer or client address
+  address_taken,   // one of its addresses is another member's
   unknown_member,  // no member has this id
   not_a_learner,
   last_voter,         // nobody would be left

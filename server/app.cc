@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <functional>
@@ -29,6 +30,9 @@ namespace {
 constexpr auto kHandOverTimeout = std::chrono::milliseconds(1500);
 constexpr auto kDrainTimeout = std::chrono::milliseconds(1000);
 constexpr auto kSendTimeout = std::chrono::milliseconds(1000);
+
+// Open files are set aside for so many members: a cluster may grow while this node runs.
+constexpr std::size_t kMembersToCome = 7;
 
 // Asked for by the node itself, as if somebody had stopped it.
 std::atomic<bool> removed{false};
@@ -108,7 +112,8 @@ void reload(const config::Config& running, const std::string& file) {
 storage::Result<HttpOptions> fit_open_files(const config::Config& config) {
   const std::uint64_t open_files = raise_open_files();
   HttpOptions http = config.http;
-  http.max_connections = connections_within(open_files, http.max_connections, config.cluster.members.size());
+  const std::size_t members = std::max(config.cluster.members.size(), kMembersToCome);
+  http.max_connections = connections_within(open_files, http.max_connections, members);
   if (http.max_connections == 0)
     return storage::Error{storage::ErrorCode::io,
                           fmt::format("this process may open {} files, too few to serve clients; raise the limit "

@@ -177,6 +177,14 @@ void Host::take_part() {
   events_.standing_changed(replica_->core().role(), replica_->core().term(), replica_->core().leader());
   const raft::Configuration& configuration = replica_->core().configuration();
   transport_->set_members(configuration.members, configuration.retired);
+  if (configuration.members.empty()) {
+    if (log_->cluster_id() == peer::kNoCluster)
+      spdlog::info("this node joins a cluster: it asks {} which one that is", fmt::join(options_.join, ", "));
+    else
+      spdlog::info("this node joins cluster {}: it waits to be added (POST /v1/members, or tenazctl member add)",
+                   cluster_text());
+    return;
+  }
   spdlog::info("cluster {}: members {}; log {}..{}, state at index {}, revision {}, term {}", cluster_text(),
                members_text(configuration), log_->first_index().value, log_->last_index().value,
                state->applied_index().value, state->reader().revision().value, log_->hard_state().term.value);
@@ -280,10 +288,11 @@ bool Host::enqueue_task(Task task) {
 }
 
 void Host::refuse(const Call& call) {
+  const Failure why = replica_ ? Failure::joining : Failure::not_ready;
   if (const auto* write = std::get_if<WriteCall>(&call))
-    write->done({Failure::not_ready, true, {}});
+    write->done({why, true, {}});
   else if (const auto* read = std::get_if<ReadCall>(&call))
-    read->done({Failure::not_ready});
+    read->done({why});
 }
 
 void Host::on_replica(const Task& task) {
@@ -304,7 +313,7 @@ void Host::take_calls() {
   for (auto& call : taken_) {
     if (auto* task = std::get_if<Task>(&call))
       (*task)();
-    else if (!replica_)
+    else if (!replica_ || joining())
       refuse(call);
     else if (auto* write = std::get_if<WriteCall>(&call))
       replica_->write(now, write->sequence, std::move(write->command), write->is_put, write->deadline,
@@ -390,8 +399,8 @@ void Host::status(std::function<void(const NodeStatus&)> done) {
   enqueue(Task([this, done = std::move(done)] {
     NodeStatus status = replica_ ? replica_->status(boot_now()) : status_without_state();
     status.name = options_.name;
-    status.cluster_id = cluster_text();
-    status.joining = status.configuration.members.empty();
+    if (log_->cluster_id() != peer::kNoCluster) status.cluster_id = cluster_text();
+    status.joining = joining();
     status.stopping |= leaving_;
     done(status);
   }));

@@ -105,7 +105,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   // Runs `task` on the replica's thread and waits for it.
   void on_replica(const Task& task);
   void take_calls();
-  void refuse(const Call& call);  // the state is missing
+  void refuse(const Call& call);  // the state is missing, or the node is no member yet
   // Begins to take part in Raft, with the state in force. On the replica's thread, or before there is one.
   void take_part();
   void carry_out();
@@ -136,6 +136,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
 
   // host_members.cc
   std::string cluster_text() const;  // its id, 32 hex digits
+  bool joining() const;              // nobody has told it yet who the members are
   void seek_cluster(std::size_t asked);
   void join_cluster(const std::string& cluster_id, const std::string& address);
   void try_address(std::uint64_t addition);

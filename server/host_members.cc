@@ -26,6 +26,10 @@ std::string Host::cluster_text() const {
   return to_hex(log_->cluster_id());
 }
 
+bool Host::joining() const {
+  return replica_ && replica_->core().configuration().members.empty();
+}
+
 // --- joining
 // ------------------------------------------------------------------------------------------------------------
 
@@ -65,9 +69,9 @@ void Host::join_cluster(const std::string& cluster_id, const std::string& addres
 
 void Host::change_membership(raft::MembershipChange change, raft::Duration timeout, ChangeDone done) {
   enqueue(Task([this, change = std::move(change), deadline = boot_now() + timeout, done = std::move(done)]() mutable {
-    if (!replica_) {
+    if (!replica_ || joining()) {
       ChangeResult result;
-      result.fault = Failure::not_ready;
+      result.fault = replica_ ? Failure::joining : Failure::not_ready;
       return done(result);
     }
     auto* added = std::get_if<raft::AddMember>(&change);
@@ -78,6 +82,7 @@ void Host::change_membership(raft::MembershipChange change, raft::Duration timeo
     if (const auto* fault = std::get_if<raft::ChangeFault>(&next)) {
       ChangeResult result;
       result.fault = *fault;
+      result.configuration = present;
       return done(result);
     }
     const std::uint64_t id = ++last_addition_;
@@ -141,6 +146,7 @@ void Host::fail_additions() {
 void Host::note_removal(const std::string& source) {
   if (std::exchange(removal_noted_, true)) return;
   spdlog::warn("this node was removed from the cluster ({}): it stops", source);
+  if (replica_) replica_->on_removed();
   log_writer_->run([this, source](storage::RaftLog& log) {
     if (const auto done = log.retire(source); !done) return fatal_(done.error());
     if (options_.on_removed) options_.on_removed();

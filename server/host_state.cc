@@ -187,10 +187,11 @@ NodeStatus Host::status_without_state() const {
   out.raft.first_index = log_->first_index();
   out.raft.last_index = out.raft.durable_index = log_->last_index();
   out.raft.commit = log_->first_index().previous();
-  out.configuration = log_->configuration();
+  out.configuration = out.committed_configuration = log_->configuration();
+  out.committed_configuration_index = log_->configuration_index();
   out.disk_low = disk_low_;
   for (const auto& member : out.configuration.members)
-    if (member.id != options_.self) out.peers.push_back({member.id, member.peer, {}, 0, 0});
+    if (member.id != options_.self) out.peers.push_back({member.id, member.peer, {}, 0, 0, false});
   return out;
 }
 

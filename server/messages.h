@@ -90,6 +90,7 @@ struct ChangeReply {
   std::uint64_t boot = 0;
   std::uint64_t id = 0;
   std::variant<raft::Proposed, raft::ChangeRefusal, raft::ChangeFault> result;
+  std::string detail{};  // of a refusal: what only the leader sees, a sentence; may be empty
 };
 
 using PeerMessage =

@@ -28,6 +28,7 @@ enum class Failure {
   stopping,        // this node shuts down
   not_ready,       // this node's state is missing, and not yet fetched; nothing happened
   disk_stalled,    // this node's disk does not answer, and the request would wait for it; nothing happened
+  joining,         // this node waits to be admitted to a cluster; nothing happened
 };
 
 struct WriteResult {
@@ -53,15 +54,18 @@ struct PeerView {
   raft::Index match_index;
   std::uint64_t lag_entries = 0;
   double lag_seconds = 0;  // age of the oldest committed entry that it has not acknowledged
+  bool active = false;     // heard of lately
 };
 
 struct NodeStatus {
   raft::Status raft;
   storage::Revision revision;
   std::string name;
-  std::string cluster_id;       // 32 hex digits
-  std::vector<PeerView> peers;  // all other members; match and lag only on the leader
-  raft::Configuration configuration;
+  std::string cluster_id;                       // 32 hex digits; empty: not known yet, it joins
+  std::vector<PeerView> peers;                  // all other members; match and lag only on the leader
+  raft::Configuration configuration;            // in force, committed or not
+  raft::Configuration committed_configuration;  // the latest that is known to be committed
+  raft::Index committed_configuration_index;    // where it was appended; 0: the founding one
   bool disk_low = false;
   bool disk_stalled = false;      // the log's disk does not answer
   bool quorum_reachable = false;  // a majority answers (leader), or a leader is heard (others)
@@ -81,12 +85,14 @@ enum class AddressFault {
 };
 
 struct ChangeResult {
-  // Nothing: done, and `configuration` is in force and committed.
+  // Nothing: done, and `configuration` is in force.
   std::variant<std::monostate, Failure, raft::ChangeRefusal, raft::ChangeFault, AddressFault> fault;
   // With a fault: true only if nothing was appended.
   bool not_applied = true;
-  std::string detail;  // of an AddressFault: a sentence
+  std::string detail;  // with a fault: what is known beyond it, a sentence; may be empty
+  // Committed; with a fault: what it was judged by, as far as this node knows.
   raft::Configuration configuration;
+  raft::Index configuration_index;
 
   bool done() const { return fault.index() == 0; }
 };

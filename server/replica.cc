@@ -387,6 +387,8 @@ NodeStatus Replica::status(raft::Instant now) const {
   out.raft = core_.status();
   out.revision = revision_;
   out.configuration = core_.configuration();
+  out.committed_configuration = core_.committed_configuration();
+  out.committed_configuration_index = core_.committed_configuration_index();
   out.disk_low = disk_low_;
   out.disk_stalled = disk_.stalled();
   out.stopping = draining_;
@@ -406,6 +408,7 @@ NodeStatus Replica::status(raft::Instant now) const {
         const auto since = first == commit_times_.end() ? now : first->second;
         view.lag_seconds = std::chrono::duration<double>(now - since).count();
       }
+      view.active = peer.recently_active;
       if (peer.recently_active) answering.push_back(peer.id);
     }
     out.peers.push_back(std::move(view));

@@ -101,6 +101,8 @@ class Replica {
   void stop(raft::Instant now);
   // This node was removed from the cluster, and knows it for certain.
   bool removed() const { return removed_; }
+  // The others say so: whoever asked this node for just that is told that it is done.
+  void on_removed();
   // Calls that wait for an answer.
   std::size_t waiting() const { return waiters_.size(); }
   // Reads that are confirmed, or wait for a revision, and wait for the state to get there.
@@ -144,7 +146,8 @@ class Replica {
     raft::Proposed proposed;
     raft::Index asked_at;  // where the last committed configuration stood when it was asked for
     raft::Instant deadline;
-    raft::Instant retry;  // while it waits
+    raft::Instant retry;                        // while it waits
+    std::optional<raft::Instant> silent_since;  // when the leader first missed too many answers for it
     ChangeDone done;
   };
   using ChangeAnswer = std::variant<raft::Proposed, raft::ChangeRefusal, raft::ChangeFault>;
@@ -182,7 +185,8 @@ class Replica {
 
   // Changes of the membership.
   void ask_for_changes(raft::Instant now);
-  void take_result(raft::Instant now, Change change, const ChangeAnswer& answer);
+  void take_result(raft::Instant now, Change change, const ChangeAnswer& answer, const std::string& detail);
+  std::string detail_of(const ChangeAnswer& answer, const raft::MembershipChange& change) const;
   bool carried_out(const Change& change) const;
   void settle_changes(raft::Instant now);
   void fail_changes();

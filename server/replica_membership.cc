@@ -11,6 +11,42 @@ namespace {
 
 // Nobody leads, or a leader has yet to commit in its term: asked again after this.
 constexpr raft::Duration kChangeRetry = std::chrono::milliseconds(20);
+// Voters did not answer: asked again after this, for that long.
+constexpr raft::Duration kSilenceRetry = std::chrono::milliseconds(100);
+constexpr raft::Duration kSilencePatience = std::chrono::seconds(1);
+
+std::string list(const std::vector<raft::NodeId>& ids) {
+  std::string out;
+  for (const auto id : ids) out += (out.empty() ? "" : ", ") + std::to_string(id.value);
+  return out;
+}
+
+// Which of these voters a leader would have to do without.
+std::string silence(const std::vector<raft::NodeId>& voters, const raft::Status& leader) {
+  std::vector<raft::NodeId> silent;
+  for (const auto voter : voters) {
+    const auto answers = [&](const raft::PeerStatus& peer) {
+      return peer.id == voter && peer.recently_active && !peer.rolled_back;
+    };
+    if (voter != leader.self && std::none_of(leader.peers.begin(), leader.peers.end(), answers))
+      silent.push_back(voter);
+  }
+  return "the voters would be " + list(voters) + ": of these " + std::to_string(voters.size() - silent.size()) +
+         " answer, and " + std::to_string(voters.size() / 2 + 1) + " are needed; no answer from " + list(silent);
+}
+
+std::string distance(raft::NodeId learner, const raft::Status& leader) {
+  const std::string node = "node " + std::to_string(learner.value);
+  for (const auto& peer : leader.peers) {
+    if (peer.id != learner) continue;
+    if (!peer.recently_active) return node + " does not answer";
+    if (peer.mode == raft::PeerStatus::Mode::snapshot) return node + " is still being sent an image of the state";
+    const auto missing = leader.last_index.past(peer.match);
+    return node +
+           (missing > 0 ? " lacks " + std::to_string(missing) + " entries" : " has yet to show that it keeps up");
+  }
+  return {};
+}
 
 ChangeResult failed(Failure failure, bool not_applied) {
   ChangeResult out;
@@ -40,7 +76,9 @@ void Replica::ask_for_changes(raft::Instant now) {
     if (change.step != Change::Step::waiting || change.retry > now) {
       changes_.push_back(std::move(change));
     } else if (leads()) {
-      take_result(now, std::move(change), core_.change_membership(now, change.change, storage_ids_));
+      const ChangeAnswer answer = core_.change_membership(now, change.change, storage_ids_);
+      const std::string detail = detail_of(answer, change.change);
+      take_result(now, std::move(change), answer, detail);
     } else {
       change.id = ++last_change_id_;
       const bool asked =
@@ -53,7 +91,20 @@ void Replica::ask_for_changes(raft::Instant now) {
   }
 }
 
-void Replica::take_result(raft::Instant now, Change change, const ChangeAnswer& answer) {
+// On the leader: what only it sees.
+std::string Replica::detail_of(const ChangeAnswer& answer, const raft::MembershipChange& change) const {
+  const auto* refusal = std::get_if<raft::ChangeRefusal>(&answer);
+  if (refusal && *refusal == raft::ChangeRefusal::would_lose_quorum) {
+    const auto next = raft::changed(core_.configuration(), change);
+    return silence(std::get<raft::Configuration>(next).voters, core_.status());
+  }
+  const auto* promotion = std::get_if<raft::PromoteMember>(&change);
+  if (refusal && *refusal == raft::ChangeRefusal::not_caught_up && promotion)
+    return distance(promotion->id, core_.status());
+  return {};
+}
+
+void Replica::take_result(raft::Instant now, Change change, const ChangeAnswer& answer, const std::string& detail) {
   if (const auto* proposed = std::get_if<raft::Proposed>(&answer)) {
     change.step = Change::Step::proposed;
     change.proposed = *proposed;
@@ -65,21 +116,31 @@ void Replica::take_result(raft::Instant now, Change change, const ChangeAnswer& 
     result.fault = *fault;
   } else {
     const auto refusal = std::get<raft::ChangeRefusal>(answer);
-    if (refusal == raft::ChangeRefusal::not_leader || refusal == raft::ChangeRefusal::not_ready) {
+    // A new leader has yet to hear of those who are there: whoever stays silent for that long is not.
+    const bool too_silent = refusal == raft::ChangeRefusal::would_lose_quorum;
+    if (too_silent && !change.silent_since) change.silent_since = now;
+    const raft::Instant patience = std::min(change.silent_since.value_or(now) + kSilencePatience, change.deadline);
+    if (refusal == raft::ChangeRefusal::not_leader || refusal == raft::ChangeRefusal::not_ready ||
+        (too_silent && now + kSilenceRetry < patience)) {
       change.step = Change::Step::waiting;
-      change.retry = now + kChangeRetry;
+      change.retry = now + (too_silent ? kSilenceRetry : kChangeRetry);
       changes_.push_back(std::move(change));
       return;
     }
     result.fault = refusal;
   }
+  result.detail = detail;
   result.configuration = core_.committed_configuration();
+  result.configuration_index = core_.committed_configuration_index();
   change.done(result);
 }
 
 void Replica::on_change_request(raft::Instant now, raft::NodeId from, const ChangeRequest& message) {
   ChangeReply reply{message.boot, message.id, raft::ChangeRefusal::not_leader};
-  if (!stopping_) reply.result = core_.change_membership(now, message.change, storage_ids_);
+  if (!stopping_) {
+    reply.result = core_.change_membership(now, message.change, storage_ids_);
+    reply.detail = detail_of(reply.result, message.change);
+  }
   ports_.transport.send(from, std::move(reply));
 }
 
@@ -91,7 +152,7 @@ void Replica::on_change_reply(raft::Instant now, const ChangeReply& message) {
   if (asked == changes_.end()) return;
   Change change = std::move(*asked);
   changes_.erase(asked);
-  take_result(now, std::move(change), message.result);
+  take_result(now, std::move(change), message.result, message.detail);
 }
 
 // Done when a configuration says so that was committed after the change was asked for, at its place or behind it. The
@@ -112,6 +173,7 @@ void Replica::settle_changes(raft::Instant now) {
     if (carried_out(change)) {
       ChangeResult result;
       result.configuration = core_.committed_configuration();
+      result.configuration_index = core_.committed_configuration_index();
       change.done(result);
       continue;
     }
@@ -136,6 +198,25 @@ void Replica::settle_changes(raft::Instant now) {
 void Replica::fail_changes() {
   for (auto& change : std::exchange(changes_, {}))
     change.done(failed(Failure::stopping, change.step == Change::Step::waiting));
+}
+
+// The leader stops to replicate to whom it has removed as soon as the configuration without it is appended: so the node
+// itself never sees that one.
+void Replica::on_removed() {
+  for (auto& change : std::exchange(changes_, {})) {
+    const auto* removal = std::get_if<raft::RemoveMember>(&change.change);
+    if (!removal || removal->id != self_) {
+      changes_.push_back(std::move(change));
+      continue;
+    }
+    ChangeResult result;
+    result.configuration = raft::left_joint(core_.configuration());
+    result.configuration_index = core_.configuration_index();
+    auto& c = result.configuration;
+    for (auto* ids : {&c.voters, &c.learners}) std::erase(*ids, self_);
+    result.configuration = raft::left_joint(c);
+    change.done(result);
+  }
 }
 
 // The transport speaks with all who matter: those of the configuration in force, and, while that is not committed,

@@ -127,6 +127,9 @@ Problem problem_of(Failure failure) {
       return {.code = Code::not_ready, .detail = "this node's state is missing; it is fetched from another node"};
     case Failure::disk_stalled:
       return {.code = Code::not_ready, .detail = "this node's disk does not answer; other nodes may serve the request"};
+    case Failure::joining:
+      return {.code = Code::not_ready,
+              .detail = "this node waits to be admitted to a cluster: ask one of that cluster's nodes"};
   }
   return {.detail = "unexpected failure"};
 }

@@ -221,7 +221,7 @@ Decoded convert(const pb::ChangeRequest& h) {
 }
 
 Decoded convert(const pb::ChangeReply& h) {
-  ChangeReply m{h.boot(), h.id(), {}};
+  ChangeReply m{h.boot(), h.id(), {}, h.detail()};
   constexpr auto kLastRefusal = static_cast<std::uint32_t>(raft::ChangeRefusal::would_lose_quorum);
   constexpr auto kLastFault = static_cast<std::uint32_t>(raft::ChangeFault::too_many_members);
   if (h.refusal() > kLastRefusal + 1 || h.fault() > kLastFault + 1) return bad("an answer that is not known");

@@ -268,6 +268,7 @@ class Layer {
       h.set_term(std::get<raft::Proposed>(m.result).term.value);
       h.set_index(std::get<raft::Proposed>(m.result).index.value);
     }
+    h.set_detail(m.detail);
     begin(FrameKind::change_reply, h);
   }
 

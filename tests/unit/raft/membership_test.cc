@@ -106,6 +106,9 @@ TEST(MembershipChange, ANewMemberIsALearnerFirst) {
   EXPECT_FALSE(next.joint());
   EXPECT_EQ(next.learners, std::vector{NodeId{4}});
   EXPECT_TRUE(holds(next, AddMember{member(4)}));
+  Member other = member(4);
+  other.peer = "elsewhere:4";
+  EXPECT_FALSE(holds(next, AddMember{other})) << "somebody else has the id";
   EXPECT_FALSE(holds(next, PromoteMember{NodeId{4}}));
   EXPECT_EQ(decode_configuration(encode(next)), next);
 }
@@ -165,6 +168,8 @@ TEST(MembershipChange, NamesWhatIsWrong) {
   same_client.client = "client:2";
   EXPECT_EQ(fault(three, AddMember{same_peer}), ChangeFault::address_taken);
   EXPECT_EQ(fault(three, AddMember{same_client}), ChangeFault::address_taken);
+  same_client.client = "peer:2";
+  EXPECT_EQ(fault(three, AddMember{same_client}), ChangeFault::address_taken) << "whatever it is there";
   replaces.replaces = NodeId{9};
   EXPECT_EQ(fault(three, AddMember{replaces}), ChangeFault::replaces_no_voter);
   replaces.replaces = NodeId{1};

@@ -100,6 +100,7 @@ struct Text {
       fields(" fault", static_cast<std::uint64_t>(*fault));
     if (const auto* proposed = std::get_if<raft::Proposed>(&m.result))
       fields(" proposed", proposed->term, proposed->index);
+    fields(" detail", m.detail);
   }
 };
 
@@ -202,7 +203,7 @@ std::vector<PeerMessage> one_of_each(std::mt19937_64& random) {
       ChangeRequest{random(), random(), raft::RemoveMember{number<raft::NodeId>(random)}},
       ChangeRequest{random(), random(), raft::SetLeaseReads{flag()}},
       ChangeReply{random(), random(), raft::Proposed{number<raft::Term>(random), number<raft::Index>(random)}},
-      ChangeReply{random(), random(), static_cast<raft::ChangeRefusal>(random() % 5)},
+      ChangeReply{random(), random(), static_cast<raft::ChangeRefusal>(random() % 5), name()},
       ChangeReply{random(), random(), static_cast<raft::ChangeFault>(random() % 9)},
   };
 }

@@ -74,12 +74,9 @@ TEST_F(ReplicaMembership, ARemovalIsDoneOnceTheJointStepsAre) {
 
 TEST_F(ReplicaMembership, TheLeaderRefusesAtOnce) {
   lead_of_three();
-  ask(raft::RemoveMember{NodeId{2}});
-  ASSERT_TRUE(answer);
-  EXPECT_EQ(std::get<ChangeRefusal>(answer->fault), ChangeRefusal::would_lose_quorum) << "node 3 has said nothing yet";
-  EXPECT_TRUE(answer->not_applied);
-  answer.reset();
   ask(raft::RemoveMember{NodeId{9}});
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->not_applied);
   EXPECT_EQ(std::get<ChangeFault>(answer->fault), ChangeFault::unknown_member);
   answer.reset();
   ask(add(4));
