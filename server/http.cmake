@@ -12,12 +12,15 @@ add_library(tenaz_server_http STATIC
   http/kv.cc
   http/leadership.cc
   http/list.cc
+  http/members.cc
+  http/membership_problem.cc
   http/parameters.cc
   http/preconditions.cc
   http/problem.cc
   http/router.cc
   http/server.cc
   http/session.cc
+  http/settings.cc
   http/status.cc
   http/target.cc
   http/teaching.cc)

@@ -16,9 +16,23 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-constexpr std::array<const char*, kRoutes> kRouteNames{
-    "/v1/kv/{key}",    "/v1/kv",  "/v1/status", "/v1/leadership", "/livez", "/readyz", "/metrics",
-    "/client_request", "/status", "/get/{key}", "/set",           "/ping",  "other"};
+constexpr std::array<const char*, kRoutes> kRouteNames{"/v1/kv/{key}",
+                                                       "/v1/kv",
+                                                       "/v1/status",
+                                                       "/v1/leadership",
+                                                       "/v1/members",
+                                                       "/v1/members/{id}",
+                                                       "/v1/members/{id}/promote",
+                                                       "/v1/settings",
+                                                       "/livez",
+                                                       "/readyz",
+                                                       "/metrics",
+                                                       "/client_request",
+                                                       "/status",
+                                                       "/get/{key}",
+                                                       "/set",
+                                                       "/ping",
+                                                       "other"};
 constexpr std::array<const char*, kMethods> kMethodNames{"GET", "HEAD", "PUT", "POST", "DELETE", "other"};
 constexpr std::array<unsigned, 21> kStatuses{200, 201, 304, 400, 403, 404, 405, 408, 409, 410, 412,
                                              413, 415, 429, 431, 500, 501, 502, 503, 504, 507};

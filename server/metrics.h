@@ -21,6 +21,10 @@ enum class Route {
   kv_range,
   status,
   leadership,
+  members,
+  member,
+  promotion,
+  settings,
   livez,
   readyz,
   metrics,
@@ -31,7 +35,7 @@ enum class Route {
   ping,
   other,
 };
-inline constexpr std::size_t kRoutes = 13;
+inline constexpr std::size_t kRoutes = 17;
 
 enum class Method { get, head, put, post, del, other };
 inline constexpr std::size_t kMethods = 6;

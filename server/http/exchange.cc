@@ -63,6 +63,15 @@ void Exchange::transfer_leadership(raft::NodeId target, Step then) {
   });
 }
 
+void Exchange::change_membership(Step then) {
+  wait_for(then, [&] {
+    service_.node.change_membership(change, time_left(), [this](const ChangeResult& result) {
+      change_result = result;
+      arrived();
+    });
+  });
+}
+
 void Exchange::start_clock(std::chrono::nanoseconds timeout) {
   deadline_ = std::chrono::steady_clock::now() + timeout;
 }
@@ -78,7 +87,9 @@ void Exchange::clear() {
   is_write = false;
   key.clear();
   parameters.clear();
-  then_ = when_read = nullptr;
+  change = {};
+  change_result = {};
+  then_ = when_read = when_changed = nullptr;
 }
 
 }  // namespace tenaz::server::http

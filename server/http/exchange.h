@@ -46,7 +46,10 @@ class Exchange {
   std::string key;        // decoded
   Parameters parameters;
   raft::NodeId transfer_to;  // POST /v1/leadership
-  Step when_read = nullptr;  // kept by when_readable() while it waits
+  raft::NodeId member;       // in /v1/members/{id}
+  raft::MembershipChange change;
+  Step when_read = nullptr;     // kept by when_readable() while it waits
+  Step when_changed = nullptr;  // kept by change_membership() while it waits
 
   // --- what the last step waited for
   // ----------------------------------------------------------------------------------
@@ -54,6 +57,7 @@ class Exchange {
   ReadResult read_result;
   NodeStatus status_result;
   TransferOutcome transfer_outcome = TransferOutcome::failed;
+  ChangeResult change_result;
 
   // --- waiting: `then` runs on this thread; nothing else happens to the exchange until then
   // ---------------------------
@@ -62,6 +66,7 @@ class Exchange {
   void wait_revision(storage::Revision revision, Step then);
   void status(Step then);
   void transfer_leadership(raft::NodeId target, Step then);
+  void change_membership(Step then);  // as `change` says
 
   // The deadline that ?timeout= gives counts from the arrival of the headers.
   void start_clock(std::chrono::nanoseconds timeout);

@@ -17,8 +17,9 @@ struct Check {
   std::string_view fault;
 };
 
-std::array<Check, 5> checks_of(const NodeStatus& status) {
-  return {Check{"leader", static_cast<bool>(status.raft.leader), "no leader is known"},
+std::array<Check, 6> checks_of(const NodeStatus& status) {
+  return {Check{"member", !status.joining, "this node waits to be admitted to a cluster"},
+          Check{"leader", static_cast<bool>(status.raft.leader), "no leader is known"},
           Check{"quorum", status.quorum_reachable, "no majority is within reach"},
           Check{"applied", !status.state_missing && status.raft.commit.past(status.raft.applied) <= kReadyLagEntries,
                 status.state_missing ? "the state is missing; it is fetched from another node"

@@ -20,10 +20,21 @@ enum class Code {
   bad_precondition,
   bad_json,
   future_revision,
+  member_unreachable,
+  member_refused,
+  wrong_cluster,
+  wrong_node,
   not_found,
   no_such_route,
   method_not_allowed,
   request_timeout,
+  member_id_taken,
+  member_address_taken,
+  not_a_learner,
+  not_caught_up,
+  would_lose_quorum,
+  too_many_members,
+  membership_change_in_progress,
   compacted,
   precondition_failed,
   value_too_large,
@@ -64,6 +75,8 @@ bool refuse_large(Exchange& exchange, std::size_t bytes);
 // How the node's and the storage's reasons show outside.
 Problem problem_of(const WriteResult& result);
 Problem problem_of(Failure failure);
+// `change`: what was asked for.
+Problem problem_of(const raft::MembershipChange& change, const ChangeResult& result);
 Problem problem_of(const storage::Error& error);
 
 }  // namespace tenaz::server::http

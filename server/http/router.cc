@@ -1,6 +1,7 @@
 #include "server/http/router.h"
 
 #include <array>
+#include <charconv>
 
 #include "server/http/resources.h"
 
@@ -12,8 +13,18 @@ constexpr unsigned bit(Method method) {
 }
 constexpr unsigned kGetHead = bit(Method::get) | bit(Method::head);
 
+// What follows behind Call::path.
+enum class Rest {
+  nothing,
+  key,
+  id,          // of a node
+  id_promote,  // and "/promote"
+};
+constexpr std::string_view kPromote = "/promote";
+
 struct Call {
-  std::string_view path;  // ends in '/': a key follows
+  std::string_view path;
+  Rest rest;
   Route route;
   unsigned methods;
   std::string_view allow;
@@ -22,26 +33,49 @@ struct Call {
 };
 
 constexpr std::array kCalls{
-    Call{"/v1/kv/", Route::kv, kGetHead | bit(Method::put) | bit(Method::del), "GET, HEAD, PUT, DELETE", false,
-         check_kv},
-    Call{"/v1/kv", Route::kv_range, kGetHead | bit(Method::del), "GET, HEAD, DELETE", false, check_kv_range},
-    Call{"/v1/status", Route::status, kGetHead, "GET, HEAD", false, check_status},
-    Call{"/v1/leadership", Route::leadership, bit(Method::post), "POST", false, check_leadership},
-    Call{"/livez", Route::livez, kGetHead, "GET, HEAD", false, check_livez},
-    Call{"/readyz", Route::readyz, kGetHead, "GET, HEAD", false, check_readyz},
-    Call{"/metrics", Route::metrics, kGetHead, "GET, HEAD", false, check_metrics},
-    Call{"/client_request", Route::client_request, bit(Method::post), "POST", true, check_client_request},
-    Call{"/status", Route::teaching_status, kGetHead, "GET, HEAD", true, check_teaching_status},
-    Call{"/get/", Route::teaching_get, kGetHead, "GET, HEAD", true, check_teaching_get},
-    Call{"/set", Route::teaching_set, bit(Method::post), "POST", true, check_teaching_set},
-    Call{"/ping", Route::ping, kGetHead, "GET, HEAD", true, check_ping},
+    Call{"/v1/kv/", Rest::key, Route::kv, kGetHead | bit(Method::put) | bit(Method::del), "GET, HEAD, PUT, DELETE",
+         false, check_kv},
+    Call{"/v1/kv", Rest::nothing, Route::kv_range, kGetHead | bit(Method::del), "GET, HEAD, DELETE", false,
+         check_kv_range},
+    Call{"/v1/status", Rest::nothing, Route::status, kGetHead, "GET, HEAD", false, check_status},
+    Call{"/v1/leadership", Rest::nothing, Route::leadership, bit(Method::post), "POST", false, check_leadership},
+    Call{"/v1/members", Rest::nothing, Route::members, kGetHead | bit(Method::post), "GET, HEAD, POST", false,
+         check_members},
+    Call{"/v1/members/", Rest::id, Route::member, bit(Method::del), "DELETE", false, check_member},
+    Call{"/v1/members/", Rest::id_promote, Route::promotion, bit(Method::post), "POST", false, check_promotion},
+    Call{"/v1/settings", Rest::nothing, Route::settings, kGetHead | bit(Method::put), "GET, HEAD, PUT", false,
+         check_settings},
+    Call{"/livez", Rest::nothing, Route::livez, kGetHead, "GET, HEAD", false, check_livez},
+    Call{"/readyz", Rest::nothing, Route::readyz, kGetHead, "GET, HEAD", false, check_readyz},
+    Call{"/metrics", Rest::nothing, Route::metrics, kGetHead, "GET, HEAD", false, check_metrics},
+    Call{"/client_request", Rest::nothing, Route::client_request, bit(Method::post), "POST", true,
+         check_client_request},
+    Call{"/status", Rest::nothing, Route::teaching_status, kGetHead, "GET, HEAD", true, check_teaching_status},
+    Call{"/get/", Rest::key, Route::teaching_get, kGetHead, "GET, HEAD", true, check_teaching_get},
+    Call{"/set", Rest::nothing, Route::teaching_set, bit(Method::post), "POST", true, check_teaching_set},
+    Call{"/ping", Rest::nothing, Route::ping, kGetHead, "GET, HEAD", true, check_ping},
 };
 
 bool fits(const Call& call, std::string_view path, bool teaching) {
   if (call.teaching && !teaching) {
     return false;
   }
-  return call.path.back() == '/' ? path.starts_with(call.path) : path == call.path;
+  if (!path.starts_with(call.path)) {
+    return false;
+  }
+  const std::string_view rest = path.substr(call.path.size());
+  switch (call.rest) {
+    case Rest::nothing:
+      return rest.empty();
+    case Rest::key:
+      return true;
+    case Rest::id:
+      return !rest.empty() && rest.find('/') == std::string_view::npos;
+    case Rest::id_promote:
+      return rest.size() > kPromote.size() && rest.find('/') == rest.size() - kPromote.size() &&
+             rest.ends_with(kPromote);
+  }
+  return false;
 }
 
 // False: no lawful key; answered.
@@ -57,6 +91,37 @@ bool decode_key(Exchange& exchange, std::string_view text) {
     return true;
   }
   answer(exchange, {.code = Code::bad_key, .detail = std::move(detail)});
+  return false;
+}
+
+// False: no id that a node can have; answered.
+bool decode_id(Exchange& exchange, std::string_view text) {
+  std::uint64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error == std::errc{} && end == text.data() + text.size() && id >= 1 && id <= kMaxNodeId) {
+    exchange.member = raft::NodeId{id};
+    return true;
+  }
+  answer(exchange, {.code = Code::bad_parameter,
+                    .detail = "id: must be a whole number from 1 to " + std::to_string(kMaxNodeId),
+                    .parameter = "id"});
+  return false;
+}
+
+// False: refused and answered.
+bool decode_rest(Exchange& exchange, const Call& call) {
+  std::string_view rest = exchange.request.path.substr(call.path.size());
+  switch (call.rest) {
+    case Rest::nothing:
+      return true;
+    case Rest::key:
+      return decode_key(exchange, rest);
+    case Rest::id_promote:
+      rest.remove_suffix(kPromote.size());
+      return decode_id(exchange, rest);
+    case Rest::id:
+      return decode_id(exchange, rest);
+  }
   return false;
 }
 
@@ -88,17 +153,15 @@ void route_request(Exchange& exchange) {
     answer(exchange, {.code = Code::no_such_route, .detail = "this address means nothing here"});
     return;
   }
-  const std::string_view path = exchange.request.path;
   const Method method = exchange.request.method;
   if ((found->methods & bit(method)) == 0 || method == Method::other) {
     std::string detail = "this address takes " + std::string(found->allow);
     answer(exchange, {.code = Code::method_not_allowed, .detail = std::move(detail), .allow = found->allow});
     return;
   }
-  if (found->path.back() == '/' && !decode_key(exchange, path.substr(found->path.size()))) {
-    return;
+  if (decode_rest(exchange, *found)) {
+    found->check(exchange);
   }
-  found->check(exchange);
 }
 
 }  // namespace tenaz::server::http

@@ -174,8 +174,17 @@ FakeNode::FakeNode() {
   status_.raft.last_index = status_.raft.commit = status_.raft.applied = raft::Index{12};
   status_.name = "a";
   status_.cluster_id = "00112233445566778899aabbccddeeff";
-  status_.peers = {{raft::NodeId{2}, "127.0.0.1:7492", raft::Index{11}, 1, 0.25}};
-  status_.configuration.voters = {raft::NodeId{1}, raft::NodeId{2}, raft::NodeId{3}};
+  status_.peers = {{raft::NodeId{2}, "127.0.0.1:7492", raft::Index{11}, 1, 0.25, true}};
+  std::vector<raft::Member> members;
+  for (const char* n : {"1", "2", "3"}) {
+    raft::Member member;
+    member.id = raft::NodeId{std::stoull(n)};
+    member.name = std::string("node-") + n;
+    member.peer = std::string("127.0.0.1:749") + n;
+    member.client = std::string("127.0.0.1:748") + n;
+    members.push_back(std::move(member));
+  }
+  status_.configuration = status_.committed_configuration = raft::founding_configuration(std::move(members));
   status_.quorum_reachable = true;
   thread_ = std::thread([this] { run(); });
 }
@@ -316,8 +325,11 @@ void FakeNode::change_membership(raft::MembershipChange change, raft::Duration t
           result.fault = *fault;
         else
           status_.configuration = raft::left_joint(std::get<raft::Configuration>(next));
+        status_.committed_configuration = status_.configuration;
+        status_.committed_configuration_index = raft::Index{13};
+        result.configuration = status_.configuration;
+        result.configuration_index = raft::Index{13};
       }
-      result.configuration = status_.configuration;
     }
     done(result);
   });

@@ -10,9 +10,9 @@ constexpr std::string_view kJson = "Content-Type: application/json\r\n";
 TEST_F(Health, Status) {
   put("a", "1");
   const auto status = call("GET", "/v1/status").json().as_object();
-  for (const char* name :
-       {"node_id", "name", "cluster_id", "version", "role", "term", "voted_for", "leader_id", "first_index",
-        "last_index", "commit_index", "applied_index", "revision", "peers", "faults"}) {
+  for (const char* name : {"node_id", "name", "cluster_id", "version", "role", "term", "voted_for", "leader_id",
+                           "first_index", "last_index", "commit_index", "applied_index", "revision", "members", "peers",
+                           "lease_reads", "joining", "faults"}) {
     EXPECT_TRUE(status.contains(name)) << name;
   }
   EXPECT_EQ(status.at("role").as_string(), "leader");
@@ -21,8 +21,42 @@ TEST_F(Health, Status) {
   EXPECT_EQ(
       status.at("peers"),
       boost::json::parse(
-          R"([{"id":2,"address":"127.0.0.1:7492","match_index":11,"lag_entries":1,"suspicion":"unknown","phi":null}])"));
+          R"([{"id":2,"address":"127.0.0.1:7492","role":"voter","match_index":11,"lag_entries":1,"active":true,"suspicion":"unknown","phi":null}])"));
+  EXPECT_EQ(status.at("members"), 3);
+  EXPECT_EQ(status.at("joining"), false);
+  EXPECT_FALSE(status.contains("hint"));
   EXPECT_EQ(call("GET", "/v1/status?x=1").problem(), "bad_parameter");
+}
+
+TEST_F(Health, StatusTellsLearnersFromVoters) {
+  node_->change_status([](NodeStatus& status) {
+    status.configuration.voters = {raft::NodeId{1}, raft::NodeId{3}};
+    status.configuration.learners = {raft::NodeId{2}};
+  });
+  EXPECT_EQ(call("GET", "/v1/status").json().at("peers").at(0).at("role"), "learner");
+}
+
+TEST_F(Health, ANodeThatWaitsToBeAdmittedSaysSo) {
+  node_->change_status([](NodeStatus& status) {
+    status.joining = true;
+    status.configuration = status.committed_configuration = {};
+    status.cluster_id.clear();
+    status.peers.clear();
+    status.raft.leader = {};
+    status.raft.role = raft::Role::learner;
+    status.quorum_reachable = false;
+  });
+  auto status = call("GET", "/v1/status").json();
+  EXPECT_EQ(status.at("joining"), true);
+  EXPECT_EQ(status.at("role"), "learner");
+  EXPECT_TRUE(status.at("cluster_id").is_null());
+  EXPECT_NE(status.at("hint").as_string().find("cluster.join"), std::string::npos);
+  node_->change_status([](NodeStatus& s) { s.cluster_id = "00112233445566778899aabbccddeeff"; });
+  EXPECT_NE(call("GET", "/v1/status").json().at("hint").as_string().find("POST /v1/members"), std::string::npos);
+  const Reply ready = call("GET", "/readyz");
+  EXPECT_EQ(ready.status, 503u);
+  EXPECT_EQ(ready.member("failed"), R"(["member","leader","quorum"])");
+  EXPECT_TRUE(ready.member("detail").starts_with("member: this node waits to be admitted")) << ready.body;
 }
 
 TEST_F(Health, OnlyALeaderKnowsHowFarPeersAre) {
@@ -79,7 +113,7 @@ TEST_F(Health, LivezAndReadyz) {
   EXPECT_EQ(call("GET", "/livez").body, "alive\n");
   EXPECT_EQ(call("GET", "/readyz").body, "ready\n");
   EXPECT_EQ(call("GET", "/readyz?verbose").body,
-            "[+]leader ok\n[+]quorum ok\n[+]applied ok\n[+]disk ok\n[+]running ok\nready\n");
+            "[+]member ok\n[+]leader ok\n[+]quorum ok\n[+]applied ok\n[+]disk ok\n[+]running ok\nready\n");
 }
 
 TEST_F(Health, ReadyzNamesWhatFails) {
@@ -104,8 +138,8 @@ TEST_F(Health, ReadyzNamesWhatFails) {
 }
 
 TEST_F(Health, NoSuchRoute) {
-  for (const char* target : {"/", "/v1", "/v1/", "/v2/kv/a", "/v1/kvx", "/v1/status/", "/v1/members", "/console/",
-                             "/get/", "/v1/detector", "/v1/compact", "/V1/KV/a"}) {
+  for (const char* target : {"/", "/v1", "/v1/", "/v2/kv/a", "/v1/kvx", "/v1/status/", "/v1/members/", "/v1/settings/",
+                             "/console/", "/get/", "/v1/detector", "/v1/compact", "/V1/KV/a"}) {
     const Reply reply = call("GET", target);
     if (std::string_view(target) == "/get/") {
       EXPECT_EQ(reply.problem(), "bad_key");
