@@ -54,6 +54,17 @@ KeyValue read_item(const json::object& object, bool with_value) {
           .version = number(object, "version")};
 }
 
+Member read_member(const json::object& object) {
+  const json::value* promote = object.if_contains("promote");
+  return {.id = number(object, "id"),
+          .name = text(object, "name"),
+          .peer = text(object, "peer"),
+          .client = text(object, "client"),
+          .role = text(object, "role"),
+          .promote = promote && promote->as_bool(),
+          .replaces = number_or_zero(object, "replaces")};
+}
+
 // Runs `read` on the body's object. Whatever is missing or of the wrong type ends up as one error.
 template <class T, class Read>
 Result<T> parse(const Response& response, bool write, Read read) {
@@ -128,6 +139,36 @@ Result<TransferResult> read_transfer(const Response& response) {
   return parse<TransferResult>(response, true, [](const json::object& o) {
     return TransferResult{.leader_id = number(o, "leader_id"), .json = {}};
   });
+}
+
+Result<MemberList> read_members(const Response& response, bool write) {
+  return parse<MemberList>(response, write, [](const json::object& o) {
+    MemberList list;
+    for (const json::value& member : o.at("members").as_array())
+      list.members.push_back(read_member(member.as_object()));
+    list.joint = o.at("joint").as_bool();
+    for (const json::value& id : o.at("retired").as_array()) list.retired.push_back(id.to_number<std::uint64_t>());
+    return list;
+  });
+}
+
+Result<MemberResult> read_member(const Response& response) {
+  return parse<MemberResult>(response, true,
+                             [](const json::object& o) { return MemberResult{.member = read_member(o), .json = {}}; });
+}
+
+Result<ClusterSettings> read_settings(const Response& response, bool write) {
+  return parse<ClusterSettings>(response, write, [](const json::object& o) {
+    return ClusterSettings{.lease_reads = o.at("lease_reads").as_bool(), .json = {}};
+  });
+}
+
+std::string write_member(const NewMember& member) {
+  json::object object{{"id", member.id}, {"peer", member.peer}, {"client", member.client}};
+  if (!member.name.empty()) object["name"] = member.name;
+  if (member.learner) object["learner"] = true;
+  if (member.replaces != 0) object["replaces"] = member.replaces;
+  return json::serialize(object);
 }
 
 Result<NodeStatus> read_status(const Response& response) {

@@ -17,6 +17,12 @@ Result<Page> read_page(const Response& response);
 Result<PutResult> read_put(const Response& response);
 Result<DeleteResult> read_delete(const Response& response);
 Result<TransferResult> read_transfer(const Response& response);
+// `write`: the answer to a change, of which it is not known then whether it was done.
+Result<MemberList> read_members(const Response& response, bool write);
+Result<MemberResult> read_member(const Response& response);
+Result<ClusterSettings> read_settings(const Response& response, bool write);
+// The body of POST /v1/members.
+std::string write_member(const NewMember& member);
 Result<NodeStatus> read_status(const Response& response);
 
 }  // namespace tenaz::client

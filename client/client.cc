@@ -186,6 +186,53 @@ Result<TransferResult> Client::transfer(std::uint64_t node_id) {
   return error;
 }
 
+Result<Response> Client::change(const std::string& method, std::string target, const std::string& json) {
+  Request request{.method = method, .target = std::move(target), .headers = {}, .body = json};
+  if (!json.empty()) request.headers.emplace_back("Content-Type", "application/json");
+  add_parameter(request.target, "timeout", std::to_string(options_.timeout.count()) + "ms");
+  return write(std::move(request));
+}
+
+Result<MemberList> Client::members(Consistency consistency) {
+  Request request{.method = "GET", .target = "/v1/members", .headers = {}, .body = {}};
+  add_read_options(request.target, {.consistency = consistency, .revision = {}});
+  const auto response = read(std::move(request));
+  if (!response) return response.error();
+  return read_members(*response, false);
+}
+
+Result<MemberResult> Client::add_member(const NewMember& member) {
+  const auto response = change("POST", "/v1/members", write_member(member));
+  if (!response) return response.error();
+  return read_member(*response);
+}
+
+Result<MemberResult> Client::promote_member(std::uint64_t id) {
+  const auto response = change("POST", "/v1/members/" + std::to_string(id) + "/promote", "");
+  if (!response) return response.error();
+  return read_member(*response);
+}
+
+Result<MemberList> Client::remove_member(std::uint64_t id) {
+  const auto response = change("DELETE", "/v1/members/" + std::to_string(id), "");
+  if (!response) return response.error();
+  return read_members(*response, true);
+}
+
+Result<ClusterSettings> Client::settings(Consistency consistency) {
+  Request request{.method = "GET", .target = "/v1/settings", .headers = {}, .body = {}};
+  add_read_options(request.target, {.consistency = consistency, .revision = {}});
+  const auto response = read(std::move(request));
+  if (!response) return response.error();
+  return read_settings(*response, false);
+}
+
+Result<ClusterSettings> Client::set_lease_reads(bool on) {
+  const auto response = change("PUT", "/v1/settings", std::string("{\"lease_reads\":") + (on ? "true}" : "false}"));
+  if (!response) return response.error();
+  return read_settings(*response, true);
+}
+
 Result<NodeStatus> Client::status(std::size_t endpoint) {
   const auto attempt = connections_[endpoint].exchange(
       {.method = "GET", .target = "/v1/status", .headers = {}, .body = {}}, options_.connect_timeout, options_.timeout);

@@ -85,6 +85,43 @@ struct TransferResult {
   std::string json;
 };
 
+struct Member {
+  std::uint64_t id = 0;
+  std::string name;
+  std::string peer;            // host:port
+  std::string client;          // host:port
+  std::string role;            // "voter" or "learner"
+  bool promote = false;        // a learner's: it becomes a voter by itself once it has caught up
+  std::uint64_t replaces = 0;  // and then takes the place of this one; 0: of nobody
+};
+
+struct MemberList {
+  std::vector<Member> members;
+  bool joint = false;                  // a change of the voters is not through yet
+  std::vector<std::uint64_t> retired;  // ids of nodes that were removed
+  std::string json;
+};
+
+struct MemberResult {
+  Member member;
+  std::string json;
+};
+
+struct NewMember {
+  std::uint64_t id = 0;
+  std::string peer;
+  std::string client;
+  std::string name;            // empty: "node-<id>"
+  bool learner = false;        // for good, or until it is promoted
+  std::uint64_t replaces = 0;  // 0: nobody
+};
+
+// What holds for the whole cluster.
+struct ClusterSettings {
+  bool lease_reads = false;
+  std::string json;
+};
+
 struct NodeStatus {
   std::uint64_t node_id = 0;
   std::string name;
@@ -112,6 +149,16 @@ class Client {
   // Hands leadership to this node, or to the one that is closest behind (0).
   Result<TransferResult> transfer(std::uint64_t node_id);
 
+  // Who belongs to the cluster, and changes of that. A change goes out at most once, like a write.
+  Result<MemberList> members(Consistency consistency = Consistency::linearizable);
+  // The node waits at its peer address to be added; it is a learner at first.
+  Result<MemberResult> add_member(const NewMember& member);
+  Result<MemberResult> promote_member(std::uint64_t id);
+  // Who remains.
+  Result<MemberList> remove_member(std::uint64_t id);
+  Result<ClusterSettings> settings(Consistency consistency = Consistency::linearizable);
+  Result<ClusterSettings> set_lease_reads(bool on);
+
   std::size_t endpoints() const { return connections_.size(); }
   const Endpoint& endpoint(std::size_t i) const { return connections_[i].endpoint(); }
   // Asks that very node.
@@ -120,6 +167,8 @@ class Client {
  private:
   Result<Response> read(Request request);
   Result<Response> write(Request request);
+  // A write of JSON, or of nothing.
+  Result<Response> change(const std::string& method, std::string target, const std::string& json);
 
   const Options options_;
   std::vector<Connection> connections_;

@@ -20,30 +20,6 @@ namespace {
 constexpr std::uint64_t kPage = 1000;
 constexpr std::size_t kShownValue = 60;
 
-int complain(const Error& error) {
-  std::cerr << "tenazctl: " << error.code << ": " << printable(error.detail) << '\n';
-  if (error.outcome == Error::Outcome::unknown) {
-    std::cerr << "tenazctl: it is not known whether the write was done, or still will be\n";
-  }
-  // Who answers 503 or 504 could be reached but could not do it either.
-  const bool answered = error.status != 0 && error.status != 503 && error.status != 504;
-  return answered && error.outcome == Error::Outcome::not_applied ? kRefused : kNoAnswer;
-}
-
-// Everything that is printed goes through here: a full disk behind a redirection must not look like success.
-int print(std::string_view text) {
-  std::cout.write(text.data(), static_cast<std::streamsize>(text.size()));
-  std::cout.flush();
-  if (std::cout) return kDone;
-  std::cerr << "tenazctl: the output could not be written\n";
-  return kRefused;
-}
-
-int print_line(std::string text) {
-  text.push_back('\n');
-  return print(text);
-}
-
 std::optional<std::string> read_all(std::istream& in) {
   std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   if (in.bad()) return std::nullopt;
@@ -73,6 +49,29 @@ std::string number(std::uint64_t value) {
 }
 
 }  // namespace
+
+int complain(const Error& error, const char* what) {
+  std::cerr << "tenazctl: " << error.code << ": " << printable(error.detail) << '\n';
+  if (error.outcome == Error::Outcome::unknown) {
+    std::cerr << "tenazctl: it is not known whether the " << what << " was done, or still will be\n";
+  }
+  // Who answers 503 or 504 could be reached but could not do it either.
+  const bool answered = error.status != 0 && error.status != 503 && error.status != 504;
+  return answered && error.outcome == Error::Outcome::not_applied ? kRefused : kNoAnswer;
+}
+
+int print(std::string_view text) {
+  std::cout.write(text.data(), static_cast<std::streamsize>(text.size()));
+  std::cout.flush();
+  if (std::cout) return kDone;
+  std::cerr << "tenazctl: the output could not be written\n";
+  return kRefused;
+}
+
+int print_line(std::string text) {
+  text.push_back('\n');
+  return print(text);
+}
 
 int put(Client& client, const Arguments& arguments) {
   const auto value = value_to_put(arguments);

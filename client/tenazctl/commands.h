@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "client/client.h"
 
@@ -33,6 +34,8 @@ struct Arguments {
   bool keys_only = false;
   std::optional<std::uint64_t> max_keys;
   std::uint64_t node_id = 0;  // transfer: 0: the best one
+  NewMember member;           // member add
+  std::optional<bool> lease_reads;
 };
 
 int put(Client& client, const Arguments& arguments);
@@ -41,5 +44,17 @@ int del(Client& client, const Arguments& arguments);
 int list(Client& client, const Arguments& arguments);
 int status(Client& client, const Arguments& arguments);
 int transfer(Client& client, const Arguments& arguments);
+int members(Client& client, const Arguments& arguments);
+int add_member(Client& client, const Arguments& arguments);
+int promote_member(Client& client, const Arguments& arguments);
+int remove_member(Client& client, const Arguments& arguments);
+int settings(Client& client, const Arguments& arguments);
+
+// What all of them share. Says on stderr why a call failed, and if that is so, that nobody knows what became of the
+// `what`; the exit code.
+int complain(const Error& error, const char* what = "write");
+// Everything that is printed goes through these: a full disk behind a redirection must not look like success.
+int print(std::string_view text);
+int print_line(std::string text);
 
 }  // namespace tenaz::client

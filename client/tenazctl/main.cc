@@ -111,6 +111,56 @@ void add_cluster_commands(CLI::App& app, Settings& settings) {
   transfer.final_callback([&settings] { settings.command = tenaz::client::transfer; });
 }
 
+void add_member_commands(CLI::App& app, Settings& settings) {
+  Arguments& a = settings.arguments;
+  CLI::App& members = *app.add_subcommand("members", "Lists who belongs to the cluster");
+  const std::map<std::string, Consistency> words = {{"linearizable", Consistency::linearizable},
+                                                    {"local", Consistency::local}};
+  members
+      .add_option("--consistency", a.read.consistency, "linearizable (default), or local: as the node asked knows it")
+      ->transform(CLI::CheckedTransformer(words))
+      ->option_text("WORD");
+  members.final_callback([&settings] { settings.command = tenaz::client::members; });
+
+  CLI::App& member = *app.add_subcommand("member", "Changes who belongs to the cluster: add, promote, remove");
+  member.require_subcommand(1);
+  member.fallthrough();
+  const auto takes_id = [&a](CLI::App& command, const char* text) {
+    command.add_option("id", a.member.id, text)->required()->check(CLI::PositiveNumber)->type_name("ID");
+  };
+
+  CLI::App& add = *member.add_subcommand("add", "Admits a node that waits there, started with cluster.join");
+  takes_id(add, "Its id, that no node of this cluster ever had");
+  add.add_option("peer", a.member.peer, "Where other nodes reach it")->required()->type_name("PEER");
+  add.add_option("client", a.member.client, "Where clients reach it")->required()->type_name("CLIENT");
+  add.add_option("--name", a.member.name, "Shown in lists; default node-<ID>");
+  add.add_flag("--learner", a.member.learner, "It does not vote until it is promoted");
+  add.add_option("--replaces", a.member.replaces, "It takes the place of this node once it has caught up")
+      ->check(CLI::PositiveNumber)
+      ->type_name("ID");
+  add.final_callback([&settings] { settings.command = tenaz::client::add_member; });
+
+  CLI::App& promote = *member.add_subcommand("promote", "Makes a learner a voter");
+  takes_id(promote, "The learner");
+  promote.final_callback([&settings] { settings.command = tenaz::client::promote_member; });
+
+  CLI::App& remove =
+      *member.add_subcommand("remove", "Removes a node for good: it stops, and its id is not used again");
+  takes_id(remove, "The node");
+  remove.final_callback([&settings] { settings.command = tenaz::client::remove_member; });
+}
+
+void add_settings_command(CLI::App& app, Settings& settings) {
+  Arguments& a = settings.arguments;
+  CLI::App& command = *app.add_subcommand("settings", "Shows or changes what holds for the whole cluster");
+  command
+      .add_option("--lease-reads", a.lease_reads,
+                  "on: the leader answers reads by its lease, without asking the others")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"on", true}, {"off", false}}))
+      ->option_text("on|off");
+  command.final_callback([&settings] { settings.command = tenaz::client::settings; });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -140,6 +190,8 @@ int main(int argc, char** argv) {
   add_del(app, settings);
   add_list(app, settings);
   add_cluster_commands(app, settings);
+  add_member_commands(app, settings);
+  add_settings_command(app, settings);
 
   try {
     app.parse(argc, argv);

@@ -175,6 +175,16 @@ TEST(Tenazctl, BadUsageIsTwoAndAsksNobody) {
       {"list", "p", "--start", "q"},
       {"del", "--prefix", "p", "--end", "q"},
       {"transfer", "0"},
+      {"member", "add"},
+      {"member", "add", "4", "h:1"},
+      {"member", "add", "x", "h:1", "h:2"},
+      {"member", "add", "0", "h:1", "h:2"},
+      {"member", "add", "4", "h:1", "h:2", "--replaces", "0"},
+      {"member", "promote"},
+      {"member", "remove", "-1"},
+      {"member", "rename", "4"},
+      {"members", "--consistency", "strong"},
+      {"settings", "--lease-reads", "maybe"},
       {"--nonsense"},
   };
   for (std::vector<std::string> arguments : wrong) {
@@ -183,7 +193,7 @@ TEST(Tenazctl, BadUsageIsTwoAndAsksNobody) {
     EXPECT_EQ(ended.code, 2) << shown << ended.out << ended.error;
     EXPECT_NE(ended.error, "") << shown;
   }
-  EXPECT_THAT(run({"members"}).error, HasSubstr("\"members\""));
+  EXPECT_THAT(run({"memmbers"}).error, HasSubstr("\"memmbers\""));
   EXPECT_EQ(run({"--endpoints", "https://x", "status"}).code, 2);
   EXPECT_EQ(run({"--endpoints", "a:1,,b:1", "status"}).code, 2);
   EXPECT_THAT(node.asked(), SizeIs(0));
@@ -274,6 +284,109 @@ TEST(Tenazctl, ATransferIsNoWriteWhoseFateIsOpen) {
   const Ended ended = run({"--endpoints", late.url(), "transfer", "2"});
   EXPECT_EQ(ended.code, 3);
   EXPECT_THAT(ended.error, testing::Not(HasSubstr("write")));
+}
+
+constexpr const char* kMembers = R"({"members":[
+  {"id":1,"name":"a","peer":"h1:7490","client":"h1:7480","role":"voter"},
+  {"id":4,"name":"d","peer":"h4:7490","client":"h4:7480","role":"learner","promote":true,"replaces":3},
+  {"id":5,"name":"e","peer":"h5:7490","client":"h5:7480","role":"learner","promote":false}],
+  "configuration_index":9,"joint":true,"retired":[2]})";
+constexpr const char* kLearner = R"({"id":4,"name":"d","peer":"h4:1","client":"h4:2","role":"learner","promote":true})";
+
+TEST(Tenazctl, MembersAreATable) {
+  ScriptedServer node(always(answer(200, kMembers)));
+  const Ended ended = run({"--endpoints", node.url(), "members"});
+  EXPECT_EQ(ended.code, 0) << ended.error;
+  EXPECT_THAT(ended.out, testing::ContainsRegex("1 +a +h1:7490 +h1:7480 +voter *\n"));
+  EXPECT_THAT(ended.out, testing::ContainsRegex("4 +d +h4:7490 +h4:7480 +learner +replaces 3\n"));
+  EXPECT_THAT(ended.out, testing::ContainsRegex("5 +e .*learner +stays until promoted\n"));
+  EXPECT_THAT(ended.out, testing::EndsWith("under way\n"));
+  EXPECT_EQ(run({"members", "-o", "json", "--endpoints", node.url()}).out, std::string(kMembers) + "\n");
+  run({"members", "--consistency", "local", "--endpoints", node.url()});
+  EXPECT_THAT(node.asked()[2].target, testing::StartsWith("/v1/members?consistency=local&timeout="));
+}
+
+TEST(Tenazctl, MemberAddSaysWhatBecomesOfTheNode) {
+  ScriptedServer node(always(answer(201, kLearner)));
+  const Ended ended = run({"--endpoints", node.url(), "member", "add", "4", "h4:1", "h4:2"});
+  EXPECT_EQ(ended.code, 0) << ended.error;
+  EXPECT_EQ(ended.out, "node 4 was added as a learner; it becomes a voter once it has caught up\n");
+  EXPECT_EQ(run({"member", "add", "4", "h4:1", "h4:2", "--name", "d", "--learner", "--replaces", "3", "-o", "json",
+                 "--endpoints", node.url()})
+                .out,
+            std::string(kLearner) + "\n");
+  const auto asked = node.asked();
+  ASSERT_THAT(asked, SizeIs(2));
+  EXPECT_EQ(asked[0].method, "POST");
+  EXPECT_THAT(asked[0].target, testing::StartsWith("/v1/members?timeout="));
+  EXPECT_THAT(asked[0].head, HasSubstr("Content-Type: application/json"));
+  EXPECT_EQ(asked[0].body, R"({"id":4,"peer":"h4:1","client":"h4:2"})");
+  EXPECT_EQ(asked[1].body, R"({"id":4,"peer":"h4:1","client":"h4:2","name":"d","learner":true,"replaces":3})");
+}
+
+TEST(Tenazctl, MemberPromoteAndRemove) {
+  ScriptedServer node([](const Asked& asked) {
+    return answer(200, asked.method == "DELETE" ? kMembers
+                                                : R"({"id":4,"name":"d","peer":"a:1","client":"a:2",)"
+                                                  R"("role":"voter"})");
+  });
+  EXPECT_EQ(run({"--endpoints", node.url(), "member", "promote", "4"}).out, "node 4 is a voter\n");
+  const Ended removed = run({"--endpoints", node.url(), "member", "remove", "2"});
+  EXPECT_EQ(removed.code, 0) << removed.error;
+  EXPECT_THAT(removed.out, testing::StartsWith("node 2 was removed; these remain:\nID "));
+  EXPECT_THAT(node.asked()[0].target, testing::StartsWith("/v1/members/4/promote?timeout="));
+  EXPECT_EQ(node.asked()[0].body, "");
+  EXPECT_EQ(node.asked()[1].method, "DELETE");
+  EXPECT_THAT(node.asked()[1].target, testing::StartsWith("/v1/members/2?timeout="));
+}
+
+TEST(Tenazctl, AChangeOfTheMembersGoesOnOnlyWhereNothingCanHaveHappened) {
+  ScriptedServer good(always(answer(201, kLearner)));
+  const std::vector<std::string> add = {"member", "add", "4", "h4:1", "h4:2", "--endpoints"};
+  const auto run_at = [&](const std::string& first) {
+    std::vector<std::string> arguments = add;
+    arguments.push_back(first + "," + good.url());
+    return run(arguments);
+  };
+  EXPECT_EQ(run_at(dead_url()).code, 0);
+  ScriptedServer leaderless(always(problem(503, "no_leader", "not_applied")));
+  EXPECT_EQ(run_at(leaderless.url()).code, 0);
+  ASSERT_THAT(good.asked(), SizeIs(2));
+
+  ScriptedServer silent(always(hang_up()));
+  const Ended unknown = run_at(silent.url());
+  EXPECT_EQ(unknown.code, 3);
+  EXPECT_THAT(unknown.error, HasSubstr("it is not known whether the change was done"));
+  ScriptedServer late(always(problem(504, "timeout", "unknown")));
+  EXPECT_EQ(run_at(late.url()).code, 3);
+  ScriptedServer taken(always(problem(409, "member_id_taken", "not_applied")));
+  const Ended refused = run_at(taken.url());
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.error, HasSubstr("member_id_taken"));
+  EXPECT_THAT(good.asked(), SizeIs(2)) << "none of these may be tried elsewhere";
+}
+
+TEST(Tenazctl, AnAnswerToAChangeThatMakesNoSenseLeavesItOpen) {
+  ScriptedServer node(always(answer(200, "{}")));
+  EXPECT_EQ(run({"--endpoints", node.url(), "member", "remove", "2"}).code, 3);
+  EXPECT_EQ(run({"--endpoints", node.url(), "member", "promote", "2"}).code, 3);
+  EXPECT_EQ(run({"--endpoints", node.url(), "settings", "--lease-reads", "on"}).code, 3);
+  EXPECT_EQ(run({"--endpoints", node.url(), "members"}).code, 1);
+}
+
+TEST(Tenazctl, SettingsAreShownAndChanged) {
+  ScriptedServer node([](const Asked& asked) {
+    return answer(200, asked.body.empty() ? "{\"lease_reads\":false}\n" : asked.body + "\n");
+  });
+  EXPECT_EQ(run({"--endpoints", node.url(), "settings"}).out, "lease-reads  off\n");
+  EXPECT_EQ(run({"--endpoints", node.url(), "settings", "--lease-reads", "on"}).out, "lease-reads  on\n");
+  EXPECT_EQ(run({"--endpoints", node.url(), "settings", "--lease-reads", "off", "-o", "json"}).out,
+            "{\"lease_reads\":false}\n");
+  const auto asked = node.asked();
+  EXPECT_EQ(asked[0].method, "GET");
+  EXPECT_EQ(asked[1].method, "PUT");
+  EXPECT_EQ(asked[1].body, "{\"lease_reads\":true}");
+  EXPECT_EQ(asked[2].body, "{\"lease_reads\":false}");
 }
 
 TEST(Tenazctl, AFullDiskBehindTheOutputIsNoSuccess) {
