@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 64;
 constexpr std::streamsize kMaxFileBytes = 1 << 20;
+constexpr std::size_t kMaxJoin = 31;
 
 bool valid_name(const std::string& name) {
   return !name.empty() && name.size() <= kMaxNameBytes && std::none_of(name.begin(), name.end(), [](char c) {
@@ -98,6 +99,42 @@ void check_own_member(Reader& reader, const Config& config) {
   }
 }
 
+// Either the founding members, or whom to ask for admission: then no entry of its own says where this node listens.
+void check_origin(Reader& reader) {
+  const bool joins = reader.given("cluster.join"), founds = reader.given("cluster.members");
+  if (!joins && !founds) {
+    check_required(reader, {"name"}, "cluster.");
+    reader.fault("cluster.members: is missing, must be given, or cluster.join instead");
+  } else if (!joins) {
+    check_required(reader, {"name"}, "cluster.");
+  } else if (founds) {
+    reader.fault("cluster.join: must not stand beside cluster.members: a node founds a cluster or joins one");
+  } else {
+    for (const char* key : {"http.listen", "peer.listen"}) {
+      if (!reader.given(key)) reader.fault(std::string(key) + ": is missing, must be given beside cluster.join");
+    }
+  }
+}
+
+void check_join(Reader& reader, const Config& config) {
+  const auto& join = config.cluster.join;
+  if (!reader.given("cluster.join")) return;
+  if (join.empty() || join.size() > kMaxJoin) {
+    reader.fault("cluster.join: must be 1 to " + std::to_string(kMaxJoin) + " addresses host:port");
+  }
+  Uniqueness addresses(reader);
+  for (std::size_t i = 0; i < join.size(); ++i) {
+    const std::string key = "cluster.join[" + std::to_string(i) + "]";
+    if (!server::valid_address(join[i])) {
+      reader.fault(key + ": must be host:port");
+    } else if (reader.given("peer.listen") && join[i] == config.peer.listen) {
+      reader.fault(key + ": must be the address of another node, not peer.listen");
+    } else {
+      addresses.check(key, join[i]);
+    }
+  }
+}
+
 std::string port_of(const std::string& address) {
   return address.substr(address.rfind(':') + 1);
 }
@@ -141,6 +178,7 @@ void fill_defaults(Reader& reader, Config& config) {
     if (member.name.empty()) member.name = "node-" + std::to_string(member.id);
   }
   const Member* own = own_member(config);
+  if (!own && config.node.name.empty()) config.node.name = "node-" + std::to_string(config.node.id);
   if (!own) return;
   if (!reader.given("node.name")) config.node.name = own->name;
   if (!reader.given("http.listen") && server::valid_address(own->client)) config.http.listen = own->client;
@@ -154,7 +192,8 @@ Loaded parse(std::string_view toml, const std::string& name) {
   Reader reader(config, name);
   if (reader.read(toml)) {
     check_required(reader, {"id", "data_dir"}, "node.");
-    check_required(reader, {"name", "members"}, "cluster.");
+    check_origin(reader);
+    check_join(reader, config);
     check_names(reader, config);
     check_members(reader, config);
     check_own_member(reader, config);

@@ -35,7 +35,8 @@ struct Cluster {
   std::string name;
   std::string token;            // empty: none
   std::vector<Member> members;  // sorted by id
-  // Peer addresses of a cluster to join. Instead of members: such a node founds nothing.
+  // Peer addresses of a cluster to join. Instead of members: such a node founds nothing, and needs [http] and [peer]
+  // listen. Name and token do not matter then.
   std::vector<std::string> join{};
 };
 

@@ -12,6 +12,7 @@ std::vector<Key> keys_of(Config& c) {
 
       {"cluster", "name", &c.cluster.name},
       {"cluster", "token", &c.cluster.token},
+      {"cluster", "join", Texts{&c.cluster.join}},
 
       {"http", "listen", &c.http.listen},
       {"http", "threads", Count{&c.http.threads}},
@@ -75,6 +76,11 @@ std::string format_value(const Field& field) {
     std::string operator()(Count count) const { return std::to_string(*count.value); }
     std::string operator()(Size size) const { return '"' + format_size(*size.value) + '"'; }
     std::string operator()(Duration duration) const { return '"' + format_duration(*duration.value) + '"'; }
+    std::string operator()(Texts texts) const {
+      std::string out;
+      for (const std::string& text : *texts.value) out.append(out.empty() ? "\"" : ", \"").append(text).append("\"");
+      return "[" + out + "]";
+    }
   };
   return std::visit(Format{}, field);
 }

@@ -25,7 +25,10 @@ struct Size {
 struct Duration {
   std::chrono::nanoseconds* value;
 };
-using Field = std::variant<std::string*, bool*, Id, Count, Size, Duration>;
+struct Texts {
+  std::vector<std::string>* value;
+};
+using Field = std::variant<std::string*, bool*, Id, Count, Size, Duration, Texts>;
 
 struct Key {
   std::string_view table;

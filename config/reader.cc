@@ -17,8 +17,7 @@ constexpr std::size_t kMaxMembers = 31;
 constexpr std::size_t kShownText = 80;
 
 // Named in the documents, but not part of this version.
-constexpr std::array<std::string_view, 5> kLater = {"failure_detector", "voted_reads", "tls", "fault_injection",
-                                                    "cluster.join"};
+constexpr std::array<std::string_view, 4> kLater = {"failure_detector", "voted_reads", "tls", "fault_injection"};
 
 unsigned line_of(const toml::source_region& source) {
   return source.begin.line;
@@ -118,6 +117,14 @@ struct Assign {
     *field.value = *duration;
     return {};
   }
+  std::string operator()(Texts field) const {
+    const auto* array = node.as_array();
+    if (!array || !std::all_of(array->begin(), array->end(), [](const auto& n) { return n.is_string(); })) {
+      return "must be an array of strings";
+    }
+    for (const auto& text : *array) field.value->push_back(text.as_string()->get());
+    return {};
+  }
 };
 
 std::vector<std::string_view> tables_of(const std::vector<Key>& keys) {
@@ -195,6 +202,12 @@ struct Reader::Toml {
     const unsigned line = line_of(key.source());
     reader.found_[path] = {line, describe(node)};
     const std::string allowed = std::visit(Assign{node}, known->field);
+    if (allowed.empty() && node.is_array()) {
+      const toml::array& array = *node.as_array();
+      for (std::size_t i = 0; i < array.size(); ++i) {
+        reader.found_[path + "[" + std::to_string(i) + "]"] = {line_of(array[i].source()), describe(array[i])};
+      }
+    }
     if (!allowed.empty()) reader.fault_at(line, path, "found " + describe(node) + ", " + allowed);
   }
 

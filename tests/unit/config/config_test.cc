@@ -129,7 +129,8 @@ TEST(Config, AnEmptyFileLacksWhatMustBeGiven) {
   EXPECT_THAT(parse("", "t.toml").faults, ElementsAre("t.toml: node.id: is missing, must be given",
                                                       "t.toml: node.data_dir: is missing, must be given",
                                                       "t.toml: cluster.name: is missing, must be given",
-                                                      "t.toml: cluster.members: is missing, must be given"));
+                                                      "t.toml: cluster.members: is missing, must be given, or "
+                                                      "cluster.join instead"));
 }
 
 TEST(Config, UnknownTablesAndKeysNameWhatIsNear) {
@@ -149,11 +150,58 @@ TEST(Config, WhatLaterVersionsBringIsNamedAsSuch) {
                 ElementsAre(HasSubstr("this version of tenaz does not have it")))
         << table;
   }
-  EXPECT_THAT(parse("[node]\nid=1\ndata_dir='d'\n[cluster]\nname='x'\njoin=['a:1']\n"
-                    "members=[{id=1,peer='a:1',client='a:2'}]\n",
-                    "t.toml")
-                  .faults,
-              ElementsAre("t.toml:6: cluster.join: this version of tenaz does not have it"));
+}
+
+constexpr std::string_view kJoining = R"([node]
+id = 4
+data_dir = "/data"
+[cluster]
+join = ["a:7490", "[::1]:7490"]
+[http]
+listen = "d:7480"
+[peer]
+listen = "d:7490"
+)";
+
+TEST(Config, ANodeThatJoinsNamesNoMembers) {
+  const Loaded loaded = parse(kJoining, "t.toml");
+  ASSERT_THAT(loaded.faults, IsEmpty());
+  EXPECT_THAT(loaded.config->cluster.join, ElementsAre("a:7490", "[::1]:7490"));
+  EXPECT_THAT(loaded.config->cluster.members, IsEmpty());
+  EXPECT_EQ(loaded.config->node.name, "node-4");
+  EXPECT_EQ(loaded.config->http.listen, "d:7480");
+  const std::string named = std::string(kJoining).replace(0, 6, "[node]\nname = 'new'");
+  ASSERT_TRUE(parse(named, "t.toml").config);
+  EXPECT_EQ(parse(named, "t.toml").config->node.name, "new");
+}
+
+TEST(Config, JoiningThatCannotWork) {
+  const auto faults_with = [](const std::string& join, const std::string& rest = "") {
+    return parse("[node]\nid = 4\ndata_dir = 'd'\n[http]\nlisten = 'd:1'\n[peer]\nlisten = 'd:2'\n[cluster]\n" +
+                     ("join = " + join) + "\n" + rest,
+                 "t.toml")
+        .faults;
+  };
+  EXPECT_THAT(faults_with("['a:1']"), IsEmpty());
+  EXPECT_THAT(faults_with("[]"), ElementsAre("t.toml:9: cluster.join: found an array, must be 1 to 31 addresses "
+                                             "host:port"));
+  EXPECT_THAT(faults_with("'a:1'"), ElementsAre("t.toml:9: cluster.join: found \"a:1\", must be an array of strings"));
+  EXPECT_THAT(faults_with("['a:1', 2]"), ElementsAre(HasSubstr("cluster.join: found an array, must be an array of")));
+  EXPECT_THAT(faults_with("[\n'a:1',\n'b']"),
+              ElementsAre("t.toml:11: cluster.join[1]: found \"b\", must be host:port"));
+  EXPECT_THAT(faults_with("['a:1', 'b:1', 'a:1']"),
+              ElementsAre("t.toml:9: cluster.join[2]: found \"a:1\", must differ from that of cluster.join[0]"));
+  EXPECT_THAT(faults_with("['d:2']"), ElementsAre("t.toml:9: cluster.join[0]: found \"d:2\", must be the address of "
+                                                  "another node, not peer.listen"));
+  EXPECT_THAT(
+      faults_with("['a:1']", "members = [{ id = 4, peer = 'd:2', client = 'd:1' }]\n"),
+      ElementsAre("t.toml:9: cluster.join: found an array, must not stand beside cluster.members: a node founds "
+                  "a cluster or joins one"));
+  EXPECT_THAT(parse("[node]\nid = 4\ndata_dir = 'd'\n[cluster]\njoin = ['a:1']\n", "t.toml").faults,
+              ElementsAre("t.toml:5: http.listen: is missing, must be given beside cluster.join",
+                          "t.toml:5: peer.listen: is missing, must be given beside cluster.join"));
+  EXPECT_THAT(parse("[node]\nid = 4\ndata_dir = 'd'\n[cluster]\nname = 'x'\njion = ['a:1']\n", "t.toml").faults,
+              ElementsAre("t.toml:6: cluster.jion: unknown key, did you mean join?"));
 }
 
 TEST(Config, WrongTypes) {
@@ -269,7 +317,8 @@ TEST(Config, ChangedKeysAreNamed) {
   after.storage.cache_bytes += 1;
   after.log.level = "debug";
   after.cluster.members[1].client = "elsewhere:1";
-  EXPECT_THAT(changed_keys(before, after), ElementsAre("cluster.members", "http.max_connections",
+  after.cluster.join = {"a:1"};
+  EXPECT_THAT(changed_keys(before, after), ElementsAre("cluster.members", "cluster.join", "http.max_connections",
                                                        "raft.heartbeat_interval", "storage.cache_bytes", "log.level"));
 }
 
