@@ -74,7 +74,10 @@ std::string tenazd_path() {
 Cluster::Cluster(int nodes, Settings settings, std::string name) : directory_(name), name_(std::move(name)) {
   const std::string host = own_loopback_address();
   const auto count = static_cast<std::size_t>(nodes);
-  const std::vector<std::uint16_t> ports = free_ports(host, 2 * count);
+  // Ports that are handed out later might have been taken by then.
+  constexpr std::size_t kSpareAddresses = 2 * kSpareNodes + 4;
+  const std::vector<std::uint16_t> ports = free_ports(host, 2 * count + kSpareAddresses);
+  for (std::size_t i = 2 * count; i < ports.size(); ++i) spare_.push_back({host, ports[i]});
   // The disk that tests run on may be nearly full without harm to them.
   settings.try_emplace("storage.reserve_bytes", "\"16MiB\"");
   settings.try_emplace("http.teaching_routes", "true");
@@ -86,6 +89,23 @@ Cluster::Cluster(int nodes, Settings settings, std::string name) : directory_(na
     made.data_dir = directory_.path() / ("node-" + std::to_string(i + 1));
     nodes_.push_back(std::move(made));
   }
+}
+
+int Cluster::add_node() {
+  Node made;
+  made.settings = nodes_.front().settings;
+  made.http = free_address();
+  made.peer = free_address();
+  made.joins = true;
+  made.data_dir = directory_.path() / ("node-" + std::to_string(size() + 1));
+  nodes_.push_back(std::move(made));
+  return size();
+}
+
+Address Cluster::free_address() {
+  const Address address = spare_.back();
+  spare_.pop_back();
+  return address;
 }
 
 Cluster::~Cluster() {
@@ -115,6 +135,14 @@ std::string Cluster::config_text(int id) const {
   sections["node"].try_emplace("id", std::to_string(id));
   sections["node"].try_emplace("data_dir", quoted(self.data_dir.string()));
   sections["cluster"].try_emplace("name", quoted(name_));
+  if (self.joins) {
+    std::string join;
+    for (const int other : ids())
+      if (other != id) join += (join.empty() ? "" : ", ") + quoted(text_of(peer_address(other)));
+    sections["cluster"].try_emplace("join", "[" + join + "]");
+    sections["http"].try_emplace("listen", quoted(text_of(self.http)));
+    sections["peer"].try_emplace("listen", quoted(text_of(self.peer)));
+  }
   std::ostringstream text;
   for (const auto& [section, values] : sections) {
     text << "[" << section << "]\n";
@@ -122,6 +150,7 @@ std::string Cluster::config_text(int id) const {
     text << "\n";
   }
   for (const int other : ids()) {
+    if (self.joins || node(other).joins) continue;
     text << "[[cluster.members]]\nid = " << other << "\npeer = " << quoted(text_of(peer_address(other)))
          << "\nclient = " << quoted(text_of(http_address(other))) << "\n\n";
   }
@@ -349,6 +378,67 @@ bool Cluster::wait_caught_up(int id, int to, std::chrono::nanoseconds patience) 
         return goal != 0 && number(id, "applied_index") >= goal;
       },
       patience);
+}
+
+// --- who belongs to it
+
+std::string Cluster::member_json(int id, const std::string& more) const {
+  return "{\"id\":" + std::to_string(id) + ",\"peer\":" + quoted(text_of(peer_address(id))) +
+         ",\"client\":" + quoted(text_of(http_address(id))) + more + "}";
+}
+
+std::optional<HttpAnswer> Cluster::add_member(int through, int id, const std::string& more) const {
+  return request(through, "POST", "/v1/members?timeout=30s", member_json(id, more),
+                 {{"Content-Type", "application/json"}});
+}
+
+std::optional<HttpAnswer> Cluster::promote_member(int through, int id) const {
+  return request(through, "POST", "/v1/members/" + std::to_string(id) + "/promote?timeout=30s");
+}
+
+std::optional<HttpAnswer> Cluster::remove_member(int through, int id) const {
+  return request(through, "DELETE", "/v1/members/" + std::to_string(id) + "?timeout=30s");
+}
+
+bool Cluster::admit(int through, int id, const std::string& more) {
+  if (!running(id)) start(id);
+  std::optional<HttpAnswer> answer;
+  const bool done = eventually([&] {
+    answer = add_member(through, id, more);
+    // It may not listen yet, or another change may not be through.
+    const bool again = answer && answer->outcome() == "not_applied" &&
+                       (answer->code() == "member_unreachable" || answer->code() == "membership_change_in_progress");
+    return !again;
+  });
+  if (done && answer && answer->status == 201) return true;
+  ADD_FAILURE() << "node " << id << " was not admitted: " << (answer ? answer->body : "no answer");
+  show_logs();
+  return false;
+}
+
+std::map<int, std::string> Cluster::members(int through) const {
+  const auto answer = request(through, "GET", "/v1/members");
+  std::map<int, std::string> found;
+  if (!answer || answer->status != 200) return found;
+  const json::value body = answer->json();
+  for (const json::value& member : body.at("members").as_array())
+    found[member.at("id").to_number<int>()] = std::string(member.at("role").as_string());
+  return found;
+}
+
+bool Cluster::wait_voters(int through, const std::set<int>& ids) const {
+  std::map<int, std::string> expected;
+  for (const int id : ids) expected[id] = "voter";
+  std::string last;
+  const bool done = eventually([&] {
+    const auto answer = request(through, "GET", "/v1/members");
+    last = answer ? answer->body : "no answer";
+    return answer && answer->status == 200 && !answer->json().at("joint").as_bool() && members(through) == expected;
+  });
+  if (done) return true;
+  ADD_FAILURE() << "the members are others: " << last;
+  show_logs();
+  return false;
 }
 
 std::map<std::uint64_t, std::set<int>> Cluster::leaders_by_term() const {

@@ -1,7 +1,7 @@
 // N tenazd processes on this machine, each with a configuration, a data directory and a log below one temporary
-// directory. Node ids are 1..N. Every test process has a loopback address of its own, so that tests beside each other,
-// and the connections they make, never take each other's ports; or each node is placed on a host of its own
-// (tests/chaos/network.h).
+// directory. Node ids are 1..N; further nodes, which join the cluster, go on from there. Every test process has a
+// loopback address of its own, so that tests beside each other, and the connections they make, never take each other's
+// ports; or each node is placed on a host of its own (tests/chaos/network.h).
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -30,6 +30,13 @@ class Cluster {
   ~Cluster();
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
+
+  // A node that asks the others to be admitted (cluster.join); its id. At most kSpareNodes; it is not started. Not
+  // while other threads use the cluster.
+  static constexpr int kSpareNodes = 8;
+  int add_node();
+  // An address of this process at which nobody listens.
+  Address free_address();
 
   int size() const { return static_cast<int>(nodes_.size()); }
   std::vector<int> ids() const;
@@ -103,6 +110,19 @@ class Cluster {
   // Test failure if any term had two leaders.
   void expect_one_leader_per_term() const;
 
+  // --- who belongs to it: requests to node `through`
+  // What POST /v1/members takes for node `id`; `more`: further members of the object, ,"learner":true for instance.
+  std::string member_json(int id, const std::string& more = "") const;
+  std::optional<HttpAnswer> add_member(int through, int id, const std::string& more = "") const;
+  std::optional<HttpAnswer> promote_member(int through, int id) const;
+  std::optional<HttpAnswer> remove_member(int through, int id) const;
+  // Starts a node that joins, and admits it; asks again where that is safe and of use. Test failure if it fails.
+  bool admit(int through, int id, const std::string& more = "");
+  // Id -> role, as committed. Empty without an answer.
+  std::map<int, std::string> members(int through) const;
+  // Until exactly these are members, all of them voters, and no change is under way.
+  bool wait_voters(int through, const std::set<int>& ids) const;
+
   const std::filesystem::path& directory() const { return directory_.path(); }
 
  private:
@@ -114,6 +134,7 @@ class Cluster {
     std::map<std::string, std::string> environment;
     std::unique_ptr<Process> process;
     bool paused = false;
+    bool joins = false;
     int open_files = 0;  // 0: as many as this process
   };
 
@@ -129,6 +150,7 @@ class Cluster {
   std::vector<Node> nodes_;
   bool disk_faults_ = false;
   bool wall_clock_ = false;
+  std::vector<Address> spare_;
 };
 
 // The program under test.

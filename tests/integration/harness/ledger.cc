@@ -4,6 +4,7 @@
 
 #include <boost/json/array.hpp>
 #include <optional>
+#include <utility>
 
 namespace tenaz::harness {
 
@@ -33,8 +34,9 @@ std::string percent_encoded(const std::string& text) {
 
 }  // namespace
 
-Ledger::Ledger(Cluster& cluster, int writers, std::string prefix)
-    : cluster_(cluster), prefix_(std::move(prefix)), writers_(static_cast<std::size_t>(writers)) {
+Ledger::Ledger(Cluster& cluster, int writers, std::string prefix, std::chrono::seconds patience)
+    : cluster_(cluster), prefix_(std::move(prefix)), patience_(patience), writers_(static_cast<std::size_t>(writers)) {
+  write_to(cluster.ids());
   int number = 0;
   for (Writer& writer : writers_) {
     writer.number = number++;
@@ -53,6 +55,18 @@ void Ledger::stop() {
   }
 }
 
+void Ledger::write_to(const std::vector<int>& nodes) {
+  const std::lock_guard lock(targets_mutex_);
+  targets_.clear();
+  for (const int id : nodes) targets_.push_back(cluster_.http_address(id));
+  ++targets_version_;
+}
+
+Address Ledger::target(std::uint64_t number) const {
+  const std::lock_guard lock(targets_mutex_);
+  return targets_[number % targets_.size()];
+}
+
 bool Ledger::wait_progress(std::uint64_t writes, std::chrono::nanoseconds patience) const {
   const std::uint64_t goal = acknowledged_ + writes;
   return eventually([&] { return acknowledged_ >= goal; }, patience);
@@ -61,14 +75,16 @@ bool Ledger::wait_progress(std::uint64_t writes, std::chrono::nanoseconds patien
 // Three writes in four go to a new key, the fourth to the writer's register.
 void Ledger::write(Writer& writer) {
   const std::string own = prefix_ + std::to_string(writer.number);
-  const auto nodes = static_cast<std::uint64_t>(cluster_.size());
-  std::uint64_t target = static_cast<std::uint64_t>(writer.number);
+  const std::string query = "?timeout=" + std::to_string(patience_.count()) + "s";
+  std::uint64_t version = targets_version_;
+  std::uint64_t next = static_cast<std::uint64_t>(writer.number);
   std::optional<HttpClient> client;
   for (std::uint64_t n = 1; !stop_; ++n) {
     const bool is_register = n % 4 == 0;
     const std::string key = is_register ? own + "/register" : own + "/" + std::to_string(n);
-    if (!client) client.emplace(cluster_.http_address(static_cast<int>(target % nodes) + 1), std::chrono::seconds(10));
-    const auto answer = client->request("PUT", "/v1/kv/" + key + "?timeout=3s", std::to_string(n));
+    if (const std::uint64_t now = targets_version_; std::exchange(version, now) != now) client.reset();
+    if (!client) client.emplace(target(next), patience_ + std::chrono::seconds(7));
+    const auto answer = client->request("PUT", "/v1/kv/" + key + query, std::to_string(n));
     if (answer && (answer->status == 200 || answer->status == 201)) {
       const std::uint64_t revision = number_in(answer->json(), "revision");
       writer.revisions.push_back(revision);
@@ -85,7 +101,8 @@ void Ledger::write(Writer& writer) {
     if (is_register && !refused) writer.register_unknown.insert(n);
     if (!is_register && refused) writer.refused.insert(key);
     client.reset();
-    ++target;
+    ++next;
+    ++failures_;
     if (!answer) std::this_thread::sleep_for(std::chrono::milliseconds(20));  // do not spin on a closed port
   }
 }

@@ -7,8 +7,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -20,12 +22,17 @@ namespace tenaz::harness {
 
 class Ledger {
  public:
-  // `writers` threads, each going on to the next node when it gets no acknowledgement.
-  Ledger(Cluster& cluster, int writers, std::string prefix = "ledger/");
+  // `writers` threads, each going on to the next node when it gets no acknowledgement within `patience`.
+  Ledger(Cluster& cluster, int writers, std::string prefix = "ledger/",
+         std::chrono::seconds patience = std::chrono::seconds(3));
   ~Ledger();
 
   void stop();  // ends the writers; the others need it
+  // From now on only to these nodes; by default to those that were there at the beginning.
+  void write_to(const std::vector<int>& nodes);
   std::uint64_t acknowledged() const { return acknowledged_; }
+  // Writes that were not acknowledged, whatever became of them.
+  std::uint64_t failures() const { return failures_; }
   // Until so many more writes than now are acknowledged.
   bool wait_progress(std::uint64_t writes, std::chrono::nanoseconds patience = kPatience) const;
 
@@ -45,6 +52,7 @@ class Ledger {
   };
 
   void write(Writer& writer);
+  Address target(std::uint64_t number) const;
   void check_listed(int id, const std::map<std::string, std::uint64_t>& present) const;
   void check_registers(int id) const;
   void check_revisions() const;
@@ -54,6 +62,11 @@ class Ledger {
   std::string prefix_;
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> acknowledged_{0};
+  std::atomic<std::uint64_t> failures_{0};
+  const std::chrono::seconds patience_;
+  mutable std::mutex targets_mutex_;
+  std::vector<Address> targets_;
+  std::atomic<std::uint64_t> targets_version_{0};
   std::vector<Writer> writers_;
 };
 
