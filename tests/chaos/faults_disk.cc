@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -29,7 +30,7 @@ class Stall final : public Fault {
     if (ground_.spare() == 0) return {};
     stalled_ = ground_.some(ground_.spare());
     for (const int id : stalled_) {
-      ground_.control(id).stall_syncs(true);
+      ground_.control(id).stall_syncs();
       ground_.down(id);
     }
     return "stalled the disks of" + names(stalled_);
@@ -37,7 +38,7 @@ class Stall final : public Fault {
 
   void heal() override {
     for (const int id : stalled_) {
-      ground_.control(id).stall_syncs(false);
+      ground_.control(id).free_syncs();
       ground_.up(id);
     }
   }
@@ -56,7 +57,7 @@ class SyncError final : public Fault {
     if (ground_.spare() == 0) return {};
     failed_ = ground_.some(ground_.spare());
     for (const int id : failed_) {
-      ground_.control(id).fail_syncs(true);
+      ground_.control(id).fail_syncs(EIO);
       ground_.down(id);
     }
     return "failing fsync on" + names(failed_);
@@ -67,7 +68,7 @@ class SyncError final : public Fault {
       const auto exit = ground_.cluster().wait_exit(id);
       EXPECT_EQ(exit, (Exit{kStorageFailed, 0})) << "node " << id << ":\n" << ground_.cluster().log(id);
       EXPECT_GT(ground_.control(id).syncs_failed(), 0u);
-      ground_.control(id).fail_syncs(false);
+      ground_.control(id).free_syncs();
       ground_.start(id);
     }
   }

@@ -73,7 +73,7 @@ class WallClock final : public Fault {
     for (const int id : jumped_) {
       const hours jump = kJumps[ground_.below(std::size(kJumps))];
       reads_.push_back(ground_.control(id).wall_reads());
-      ground_.control(id).move_wall_clock(jump);
+      ground_.control(id).set_wall_clock_off(jump);
       text += " " + std::to_string(id) + ":" + std::to_string(jump.count()) + "h";
     }
     return text;
@@ -81,10 +81,10 @@ class WallClock final : public Fault {
 
   void heal() override {
     for (std::size_t i = 0; i < jumped_.size(); ++i) {
-      NodeControl& control = ground_.control(jumped_[i]);
+      harness::NodeControl& control = ground_.control(jumped_[i]);
       EXPECT_TRUE(ground_.is_down(jumped_[i]) || harness::eventually([&] { return control.wall_reads() > reads_[i]; }))
           << "node " << jumped_[i] << " never looked at its wall clock";
-      control.move_wall_clock({});
+      control.set_wall_clock_off({});
     }
   }
 

@@ -32,11 +32,7 @@ Ground::Ground(const GroundOptions& options)
   why_not_ = network_.why_not();
   if (!possible()) return;
   network_.place(cluster_);
-  for (const int id : cluster_.ids()) {
-    controls_.push_back(
-        std::make_unique<NodeControl>(cluster_.directory() / ("node-" + std::to_string(id) + ".control")));
-    if (options.preload) cluster_.set_environment(id, controls_.back()->environment());
-  }
+  if (options.preload) cluster_.prepare_controls();
   if (!options.small_disks) return;
   for (std::size_t n = 1; n <= minority(); ++n) {
     const int id = static_cast<int>(n);

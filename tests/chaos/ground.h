@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "tests/chaos/network.h"
-#include "tests/chaos/node_control.h"
 #include "tests/integration/harness/cluster.h"
 #include "tests/integration/harness/small_disk.h"
 
@@ -37,7 +36,7 @@ class Ground {
 
   harness::Cluster& cluster() { return cluster_; }
   Network& network() { return network_; }
-  NodeControl& control(int id) { return *controls_.at(static_cast<std::size_t>(id - 1)); }
+  harness::NodeControl& control(int id) { return cluster_.control(id); }
   const std::map<int, std::unique_ptr<harness::SmallDisk>>& small_disks() const { return small_disks_; }
 
   // --- chance: all of it comes from the seed ------------------------------------------------------------------------
@@ -82,7 +81,6 @@ class Ground {
  private:
   harness::Cluster cluster_;
   Network network_;
-  std::vector<std::unique_ptr<NodeControl>> controls_;
   std::map<int, std::unique_ptr<harness::SmallDisk>> small_disks_;
   std::string why_not_;
   std::mt19937_64 random_;

@@ -79,7 +79,7 @@ class Writer {
 };
 
 void strike(Cluster& cluster, const Arguments& arguments, int leader) {
-  if (arguments.fault == "disk-stall") cluster.fault_disk(leader, "stall 600000");
+  if (arguments.fault == "disk-stall") cluster.control(leader).stall_syncs();
   if (arguments.fault == "kill") cluster.kill(leader);
   if (arguments.fault == "pause") cluster.pause(leader);
   if (arguments.fault == "transfer")
@@ -87,7 +87,7 @@ void strike(Cluster& cluster, const Arguments& arguments, int leader) {
 }
 
 void undo(Cluster& cluster, const Arguments& arguments, int leader) {
-  if (arguments.fault == "disk-stall") cluster.fault_disk(leader, "");
+  if (arguments.fault == "disk-stall") cluster.control(leader).free_syncs();
   if (arguments.fault == "kill") cluster.start(leader);
   if (arguments.fault == "pause") cluster.resume(leader);
 }
@@ -132,7 +132,7 @@ std::optional<double> measure(Cluster& cluster, const Arguments& arguments) {
 
 int repeat(const Arguments& arguments) {
   Cluster cluster(arguments.nodes, arguments.settings, "outage");
-  cluster.prepare_disk_faults();
+  cluster.prepare_controls();
   cluster.start_all();
   std::vector<double> outages;
   for (int turn = 1; turn <= arguments.repeats; ++turn) {

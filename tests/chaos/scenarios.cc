@@ -16,7 +16,7 @@ struct Scene {
   Ground& ground;
   int leader;
   std::vector<int> others;  // in random order
-  Probes& probes;
+  bool preload;
   int step = 0;
 
   Network& network() { return ground.network(); }
@@ -37,7 +37,7 @@ void pause_leader(Scene& scene) {
 }
 
 void stall_leader(Scene& scene) {
-  scene.ground.control(scene.leader).stall_syncs(true);
+  scene.ground.control(scene.leader).stall_syncs();
 }
 
 void cut_leader_off(Scene& scene) {
@@ -126,7 +126,7 @@ void put_right(Scene& scene) {
   scene.network().mend_all();
   scene.network().apply();
   for (const int id : cluster.ids()) {
-    scene.ground.control(id).stall_syncs(false);
+    if (scene.preload) scene.ground.control(id).free_syncs();
     if (!cluster.running(id)) cluster.start(id);
     cluster.resume(id);
   }
@@ -164,7 +164,7 @@ Measured measure(Ground& ground, const Scenario& scenario, milliseconds lasting)
   std::vector<int> others = ground.shuffled();
   std::erase(others, leader);
   Probes probes(cluster);
-  Scene scene{ground, leader, others, probes};
+  Scene scene{ground, leader, others, scenario.preload};
   const auto nothing = [] { return false; };
   const auto start = now();
   EXPECT_TRUE(eventually([&] { return probes.count(start) > 50; })) << "nothing is wrong, and no writes are taken";

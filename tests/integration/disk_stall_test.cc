@@ -1,21 +1,22 @@
 // Disks that do not answer, and disks that say no: the syncs of real processes are stalled and failed from outside.
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "tests/integration/harness/cluster.h"
 #include "tests/integration/harness/ledger.h"
 
 namespace tenaz::harness {
 namespace {
 
-constexpr std::uint64_t kSome = 200;                     // writes that show that the cluster works
-const std::string kUntilFurtherNotice = "stall 600000";  // ms
+constexpr std::uint64_t kSome = 200;  // writes that show that the cluster works
 const Exit kStorageFailed{4, 0};
 
 class DiskStall : public ::testing::Test {
  protected:
   void begin(Settings settings = {}) {
     cluster_.emplace(3, std::move(settings), "stall");
-    cluster_->prepare_disk_faults();
+    cluster_->prepare_controls();
     cluster_->start_all();
     leader_ = cluster_->wait_leader();
     ASSERT_NE(leader_, 0);
@@ -50,7 +51,7 @@ class DiskStall : public ::testing::Test {
 // Its heartbeats go on, so nobody else would notice.
 TEST_F(DiskStall, OfTheLeaderMovesLeadershipAndWritesGoOn) {
   begin();
-  cluster_->fault_disk(leader_, kUntilFurtherNotice);
+  cluster_->control(leader_).stall_syncs();
   ASSERT_TRUE(ledger_->wait_progress(kSome)) << "no writes while the leader's disk stalls:\n" << cluster_->log(leader_);
   EXPECT_EQ(cluster_->role(leader_), "follower");
   EXPECT_EQ(cluster_->metric(leader_, R"(tenaz_raft_stepdowns_total{reason="disk_stalled"})"), 1);
@@ -64,7 +65,7 @@ TEST_F(DiskStall, OfTheLeaderMovesLeadershipAndWritesGoOn) {
     return answer && answer->code() == "not_ready" && answer->outcome() == "not_applied";
   })) << cluster_->log(leader_);
 
-  cluster_->fault_disk(leader_, "");
+  cluster_->control(leader_).free_syncs();
   expect_nothing_lost();
   EXPECT_TRUE(cluster_->logged(leader_, "disk answers again")) << cluster_->log(leader_);
 }
@@ -74,10 +75,10 @@ TEST_F(DiskStall, OfAFollowerDisturbsNobody) {
   begin({{"raft.election_timeout_min", "\"5s\""}, {"raft.election_timeout_max", "\"10s\""}});
   const std::uint64_t term = cluster_->number(leader_, "term");
   const int stalled = leader_ % 3 + 1;
-  cluster_->fault_disk(stalled, kUntilFurtherNotice);
+  cluster_->control(stalled).stall_syncs();
   ASSERT_TRUE(eventually([&] { return ready_faults(stalled).find("\"disk\"") != std::string::npos; }));
   ASSERT_TRUE(ledger_->wait_progress(5 * kSome));
-  cluster_->fault_disk(stalled, "");
+  cluster_->control(stalled).free_syncs();
   expect_nothing_lost();
   EXPECT_EQ(cluster_->number(leader_, "term"), term);
   EXPECT_EQ(cluster_->role(leader_), "leader");
@@ -86,11 +87,11 @@ TEST_F(DiskStall, OfAFollowerDisturbsNobody) {
 // Nobody could lead better, and nobody gives up for good.
 TEST_F(DiskStall, OfAllAtOnceIsOverWhenTheDisksAnswer) {
   begin();
-  for (const int id : cluster_->ids()) cluster_->fault_disk(id, kUntilFurtherNotice);
+  for (const int id : cluster_->ids()) cluster_->control(id).stall_syncs();
   for (const int id : cluster_->ids())
     ASSERT_TRUE(eventually([&] { return cluster_->metric(id, "tenaz_raft_disk_stalls_total").value_or(0) >= 1; }))
         << "node " << id;
-  for (const int id : cluster_->ids()) cluster_->fault_disk(id, "");
+  for (const int id : cluster_->ids()) cluster_->control(id).free_syncs();
   expect_nothing_lost();
 }
 
@@ -100,9 +101,9 @@ TEST_F(DiskStall, OfEveryLeaderInTurn) {
   for (int turn = 0; turn < 4; ++turn) {
     const int leader = cluster_->wait_leader();
     ASSERT_NE(leader, 0);
-    cluster_->fault_disk(leader, kUntilFurtherNotice);
+    cluster_->control(leader).stall_syncs();
     ASSERT_TRUE(ledger_->wait_progress(kSome)) << "turn " << turn << ":\n" << cluster_->log(leader);
-    cluster_->fault_disk(leader, "");
+    cluster_->control(leader).free_syncs();
   }
   expect_nothing_lost();
 }
@@ -110,13 +111,13 @@ TEST_F(DiskStall, OfEveryLeaderInTurn) {
 // Whatever follows a failed fsync would be built on what may not be there (hazards M21).
 TEST_F(DiskStall, AFailedSyncOfTheLogStopsTheNode) {
   begin();
-  cluster_->fault_disk(leader_, "error EIO /raft/");
+  cluster_->control(leader_).fail_syncs(EIO, "/raft/");
   const auto exit = cluster_->wait_exit(leader_);
   ASSERT_TRUE(exit) << cluster_->log(leader_);
   EXPECT_EQ(*exit, kStorageFailed) << cluster_->log(leader_);
   EXPECT_TRUE(cluster_->logged(leader_, "this node stops")) << cluster_->log(leader_);
   ASSERT_TRUE(ledger_->wait_progress(kSome)) << "no writes without the node that stopped";
-  cluster_->fault_disk(leader_, "");
+  cluster_->control(leader_).free_syncs();
   cluster_->start(leader_);
   expect_nothing_lost();
 }
@@ -124,7 +125,7 @@ TEST_F(DiskStall, AFailedSyncOfTheLogStopsTheNode) {
 TEST_F(DiskStall, AFailedSyncOfTheStateStopsTheNode) {
   begin({{"storage.write_buffer_bytes", "\"1MiB\""}});
   const int failing = leader_ % 3 + 1;
-  cluster_->fault_disk(failing, "error EIO /state-");
+  cluster_->control(failing).fail_syncs(EIO, "/state-");
   const std::string value(64 << 10, 'v');
   int n = 0;
   ASSERT_TRUE(eventually([&] {
@@ -132,7 +133,7 @@ TEST_F(DiskStall, AFailedSyncOfTheStateStopsTheNode) {
     return !cluster_->running(failing);
   })) << cluster_->log(failing);
   EXPECT_EQ(cluster_->wait_exit(failing), kStorageFailed) << cluster_->log(failing);
-  cluster_->fault_disk(failing, "");
+  cluster_->control(failing).free_syncs();
   cluster_->start(failing);
   expect_nothing_lost();
 }

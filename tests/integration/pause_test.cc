@@ -108,7 +108,7 @@ TEST(WallClock, JumpsChangeNothing) {
   using std::chrono::hours;
   // No election for another reason, on however busy a machine.
   Cluster cluster(3, {{"raft.election_timeout_min", "\"5s\""}, {"raft.election_timeout_max", "\"10s\""}}, "clock");
-  cluster.prepare_wall_clock();
+  cluster.prepare_controls();
   cluster.start_all();
   const int leader = cluster.wait_leader();
   ASSERT_NE(leader, 0);
@@ -116,7 +116,7 @@ TEST(WallClock, JumpsChangeNothing) {
   Ledger ledger(cluster, 3);
   std::set<std::string> years;
   for (const hours offset : {hours(24), hours(-24), hours(24 * 365 * 80), hours(-24 * 365 * 20), hours(0)}) {
-    cluster.shift_wall_clock(offset);
+    for (const int id : cluster.ids()) cluster.control(id).set_wall_clock_off(offset);
     ASSERT_TRUE(ledger.wait_progress(200)) << offset.count() << " h";
     EXPECT_EQ(cluster.number(leader, "term"), term) << offset.count() << " h";
     EXPECT_EQ(cluster.role(leader), "leader") << offset.count() << " h";

@@ -53,13 +53,6 @@ std::string text_of(const Address& address) {
   return address.host + ":" + std::to_string(address.port);
 }
 
-// Never seen half written.
-void replace_file(const fs::path& path, const std::string& text) {
-  const fs::path fresh = path.string() + ".new";
-  write_file(fresh, text);
-  fs::rename(fresh, path);
-}
-
 // Between two looks at a log, another would only be slower.
 std::string tail(const std::string& text, std::size_t bytes) {
   return text.size() > bytes ? "...\n" + text.substr(text.size() - bytes) : text;
@@ -169,25 +162,14 @@ void Cluster::start(int id) {
   if (const int files = node(id).open_files)
     command.insert(command.begin(), {"prlimit", "--nofile=" + std::to_string(files)});
   command.insert(command.begin(), node(id).launcher.begin(), node(id).launcher.end());
-  auto environment = node(id).environment;
-  if (disk_faults_) {
-    environment["LD_PRELOAD"] = TENAZ_FSYNC_FAULTS_PATH;
-    environment["TENAZ_TEST_FSYNC_FILE"] = disk_order_file(id).string();
-  }
-  if (wall_clock_) {
-    std::string& preloaded = environment["LD_PRELOAD"];
-    preloaded += (preloaded.empty() ? "" : ":") + std::string(TENAZ_WALL_CLOCK_PATH);
-    environment["TENAZ_TEST_WALL_CLOCK_FILE"] = (directory() / "wall-clock").string();
-  }
-  node(id).process = std::make_unique<Process>(command, log_file(id), environment);
+  const NodeControl* control = node(id).control.get();
+  node(id).process = std::make_unique<Process>(
+      command, log_file(id), control == nullptr ? std::map<std::string, std::string>() : control->environment());
 }
 
-void Cluster::fault_disk(int id, const std::string& order) const {
-  replace_file(disk_order_file(id), order + "\n");
-}
-
-void Cluster::shift_wall_clock(std::chrono::seconds offset) const {
-  replace_file(directory() / "wall-clock", std::to_string(offset.count()) + "\n");
+void Cluster::prepare_controls() {
+  for (const int id : ids())
+    node(id).control = std::make_unique<NodeControl>(directory() / ("node-" + std::to_string(id) + ".control"));
 }
 
 void Cluster::signal(int id, int number) {
@@ -255,10 +237,6 @@ void Cluster::place(int id, Address http, Address peer, std::vector<std::string>
   node(id).launcher = std::move(launcher);
 }
 
-void Cluster::set_environment(int id, std::map<std::string, std::string> variables) {
-  node(id).environment = std::move(variables);
-}
-
 Address Cluster::http_address(int id) const {
   return node(id).http;
 }
@@ -270,9 +248,6 @@ fs::path Cluster::data_dir(int id) const {
 }
 fs::path Cluster::config_file(int id) const {
   return directory() / ("node-" + std::to_string(id) + ".toml");
-}
-fs::path Cluster::disk_order_file(int id) const {
-  return directory() / ("node-" + std::to_string(id) + ".fsync");
 }
 fs::path Cluster::log_file(int id) const {
   return directory() / ("node-" + std::to_string(id) + ".log");

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/integration/harness/http_client.h"
+#include "tests/integration/harness/node_control.h"
 #include "tests/integration/harness/process.h"
 
 namespace tenaz::harness {
@@ -55,14 +56,10 @@ class Cluster {
 
   // The node may open so many files, at its next start.
   void limit_open_files(int id, int files) { node(id).open_files = files; }
-  // Lets shift_wall_clock() reach nodes that are started from now on (wall_clock.cc is preloaded into them).
-  void prepare_wall_clock() { wall_clock_ = true; }
-  // What the clock on the wall of all nodes shows from now on: the true time and so much.
-  void shift_wall_clock(std::chrono::seconds offset) const;
-  // Lets fault_disk() reach nodes that are started from now on (fsync_faults.cc is preloaded into them).
-  void prepare_disk_faults() { disk_faults_ = true; }
-  // What happens at each of the node's syncs from now on: "stall MS [PART]", "error NAME [PART]", or nothing any more.
-  void fault_disk(int id, const std::string& order) const;
+  // Lets control() reach nodes that are started from now on.
+  void prepare_controls();
+  // The node's wall clock and disk. After prepare_controls().
+  NodeControl& control(int id) const { return *node(id).control; }
   // Changes one node's configuration; in force at its next start. An empty value removes the setting.
   void set(int id, const std::string& key, const std::string& value);
   // Writes that configuration now and sends SIGHUP.
@@ -71,8 +68,6 @@ class Cluster {
   void set_data_dir(int id, const std::filesystem::path& path);
   // Other addresses than those of this process, and a command that starts the node there. Before any node starts.
   void place(int id, Address http, Address peer, std::vector<std::string> launcher);
-  // Variables of the node's environment; at its next start.
-  void set_environment(int id, std::map<std::string, std::string> variables);
 
   Address http_address(int id) const;
   Address peer_address(int id) const;
@@ -131,7 +126,7 @@ class Cluster {
     Address http, peer;
     std::filesystem::path data_dir;
     std::vector<std::string> launcher;
-    std::map<std::string, std::string> environment;
+    std::unique_ptr<NodeControl> control;
     std::unique_ptr<Process> process;
     bool paused = false;
     bool joins = false;
@@ -141,15 +136,12 @@ class Cluster {
   Node& node(int id) { return nodes_.at(static_cast<std::size_t>(id - 1)); }
   const Node& node(int id) const { return nodes_.at(static_cast<std::size_t>(id - 1)); }
   std::filesystem::path log_file(int id) const;
-  std::filesystem::path disk_order_file(int id) const;
   bool agreed_on(int leader);
   void show_logs() const;
 
   TempDirectory directory_;
   std::string name_;
   std::vector<Node> nodes_;
-  bool disk_faults_ = false;
-  bool wall_clock_ = false;
   std::vector<Address> spare_;
 };
 

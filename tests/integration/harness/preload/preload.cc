@@ -14,13 +14,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
-#include "tests/chaos/preload/control.h"
+#include "tests/integration/harness/preload/control.h"
 
 namespace {
 
-using tenaz::chaos::Control;
+using tenaz::harness::Control;
 
 Control* control = nullptr;
 
@@ -55,33 +57,43 @@ timespec real_deadline(const timespec& deadline) {
   return real;
 }
 
-void sleep_us(std::uint32_t us) {
-  const timespec time{us / 1'000'000, static_cast<long>(us % 1'000'000) * 1000};
-  ::syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &time, nullptr);
+bool concerns(int fd) {
+  if (control->part[0] == '\0') return true;
+  char link[64];
+  std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  char path[4096];
+  const ssize_t size = ::readlink(link, path, sizeof path - 1);
+  if (size <= 0) return false;
+  path[size] = '\0';
+  return std::strstr(path, control->part) != nullptr;
+}
+
+bool asked_for() {
+  return control != nullptr && (control->sync_stall_ms != 0 || control->sync_error != 0);
 }
 
 int synced(long call, int fd) {
-  if (control == nullptr) return static_cast<int>(::syscall(call, fd));
-  ++control->syncs_begun;
-  if (const std::uint32_t delay = control->sync_delay_us) sleep_us(delay);
-  if (control->syncs_stall != 0) {
-    ++control->syncs_stalled;
-    while (control->syncs_stall != 0) sleep_us(1000);
+  if (!asked_for() || !concerns(fd)) return static_cast<int>(::syscall(call, fd));
+  if (control->sync_stall_ms != 0) ++control->syncs_stalled;
+  constexpr std::uint32_t kLookMs = 2;
+  for (std::uint32_t waited = 0; waited < control->sync_stall_ms; waited += kLookMs) {
+    const timespec pause{0, kLookMs * 1'000'000};
+    ::syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &pause, nullptr);
   }
-  if (control->syncs_fail != 0) {
+  if (const int error = control->sync_error) {
     ++control->syncs_failed;
-    errno = EIO;
+    errno = error;
     return -1;
   }
   return static_cast<int>(::syscall(call, fd));
 }
 
 __attribute__((constructor)) void map_control() {
-  const char* path = std::getenv(tenaz::chaos::kControlVariable);
+  const char* path = std::getenv(tenaz::harness::kControlVariable);
   if (path == nullptr) return;
   const int fd = ::open(path, O_RDWR | O_CLOEXEC);
   if (fd < 0) std::abort();  // a test that thinks it is in control
-  void* page = ::mmap(nullptr, tenaz::chaos::kControlBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void* page = ::mmap(nullptr, tenaz::harness::kControlBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (page == MAP_FAILED) std::abort();
   ::close(fd);
   control = static_cast<Control*>(page);
