@@ -157,39 +157,19 @@ void Host::note_removal(const std::string& source) {
 // -----------------------------------------------------------------------------------
 
 // A peer's disk is pinned at first contact, durably before anything that it says can count. Later the number of its
-// starts is kept up, and which start that was: a disk that was put back has either fewer of them or others.
+// starts is kept up, and which start that was.
 std::optional<std::string> Host::check_identity(const peer::LocalIdentity& other) {
   const auto known = log_->pin_of(other.node);
-  const storage::PeerPin shown{other.node, other.storage_id, other.incarnation, other.boot};
   const raft::Member* member = replica_ ? raft::find_member(replica_->core().configuration(), other.node) : nullptr;
   if (member && !member->storage_id.empty() && member->storage_id != other.storage_id)
     return fmt::format("disk replaced: node {} was added with another disk; remove it from the cluster and add it anew",
                        other.node.value);
   if (!known) {
-    pin(shown).wait();
+    pin(peer::pin_of(other)).wait();
     return std::nullopt;
   }
-  const std::string advice = fmt::format("; remove node {} from the cluster and add it anew", other.node.value);
-  if (known->storage_id != other.storage_id)
-    return fmt::format(
-        "disk replaced: node {} is known with another storage id. A voter whose disk was emptied or replaced has "
-        "forgotten its votes{}",
-        other.node.value, advice);
-  if (known->incarnation == storage::PeerPin::kDistrusted)
-    return fmt::format("disk rolled back: node {} has lost entries that it had acknowledged{}", other.node.value,
-                       advice);
-  if (other.incarnation < known->incarnation)
-    return fmt::format(
-        "disk rolled back: node {} has been started {} times on this disk, but shows start {}. An older copy of its "
-        "data has forgotten what it acknowledged{}",
-        other.node.value, known->incarnation, other.incarnation, advice);
-  if (const auto boot = other.boot_of(known->incarnation); boot && *boot != known->boot)
-    return fmt::format(
-        "disk rolled back: start {} of node {} was another one than its disk remembers. A copy of its data has "
-        "forgotten "
-        "what it acknowledged since{}",
-        known->incarnation, other.node.value, advice);
-  if (other.incarnation > known->incarnation) pin(shown);
+  if (auto why = peer::why_not_the_same_disk(*known, other)) return why;
+  if (other.incarnation > known->incarnation) pin(peer::pin_of(other));
   return std::nullopt;
 }
 

@@ -11,8 +11,9 @@ target_include_directories(tenaz_peer_proto SYSTEM PUBLIC ${peer_proto_dir})
 target_link_libraries(tenaz_peer_proto PUBLIC protobuf::libprotobuf-lite)
 
 add_library(tenaz_server_peer STATIC
-  peer/framing.cc peer/handshake.cc peer/inbound.cc peer/lanes.cc peer/links.cc peer/log_limiter.cc peer/outbound.cc
-  peer/probe.cc peer/transport.cc peer/wire_decode.cc peer/wire_encode.cc snapshot_fetcher.cc snapshot_sender.cc)
+  peer/framing.cc peer/handshake.cc peer/identity.cc peer/inbound.cc peer/lanes.cc peer/links.cc peer/log_limiter.cc
+  peer/outbound.cc peer/probe.cc peer/transport.cc peer/wire_decode.cc peer/wire_encode.cc snapshot_fetcher.cc
+  snapshot_sender.cc)
 target_link_libraries(tenaz_server_peer
   PUBLIC tenaz_server tenaz_asio
   PRIVATE tenaz_peer_proto spdlog::spdlog tenaz_warnings)

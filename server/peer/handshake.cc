@@ -36,12 +36,6 @@ std::string printable(const std::string& text) {
 
 }  // namespace
 
-std::optional<std::uint64_t> LocalIdentity::boot_of(std::uint64_t number) const {
-  if (number == incarnation) return boot;
-  if (number > incarnation || incarnation - number > earlier_boots.size()) return {};
-  return earlier_boots[incarnation - number - 1];
-}
-
 void write_hello(FrameWriter& out, const Hello& hello) {
   pb::Hello h;
   h.set_min_protocol(hello.from.min_protocol);

@@ -18,6 +18,7 @@
 #include "raft/types.h"
 #include "server/messages.h"
 #include "server/options.h"
+#include "server/peer/identity.h"
 #include "server/ports.h"
 #include "storage/status.h"
 
@@ -26,29 +27,6 @@ class io_context;
 }
 
 namespace tenaz::server::peer {
-
-// Versions of the wire format that a build speaks. Two nodes use the highest that both know.
-inline constexpr std::uint32_t kMinProtocol = 1;
-inline constexpr std::uint32_t kMaxProtocol = 1;
-
-inline const std::string kNoCluster(16, '\0');
-
-// What this node says of itself in a handshake.
-struct LocalIdentity {
-  std::string cluster_id;  // 16 raw bytes; kNoCluster: a node that has yet to learn which cluster it joins
-  raft::NodeId node;
-  std::string storage_id;         // 16 raw bytes
-  std::uint64_t incarnation = 0;  // starts of this node on this disk
-  std::uint64_t boot = 0;         // random, fresh at every start; not 0
-  std::uint32_t min_protocol = kMinProtocol;
-  std::uint32_t max_protocol = kMaxProtocol;
-  std::uint64_t features = 0;
-  std::vector<std::uint64_t> earlier_boots{};  // of the starts before, the latest first; as far back as is known
-  std::string address{};  // where others reach its peers' port, as its configuration says; empty: it is in none
-
-  // The boot of start `number`; nothing if that is too long ago, or still to come.
-  std::optional<std::uint64_t> boot_of(std::uint64_t number) const;
-};
 
 // Why a handshake failed. The numbers are part of the wire format.
 enum class RefusalCode : std::uint32_t {

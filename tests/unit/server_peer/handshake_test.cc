@@ -126,18 +126,6 @@ TEST_F(Judged, TwoProcessesOnCopiesOfADiskAreNoticed) {
   EXPECT_EQ(code(h), RefusalCode::other_life);
 }
 
-TEST(LocalIdentityTest, KnowsTheBootsOfItsLastStarts) {
-  LocalIdentity who;
-  who.incarnation = 9;
-  who.boot = 90;
-  who.earlier_boots = {80, 70};
-  EXPECT_EQ(who.boot_of(9), 90U);
-  EXPECT_EQ(who.boot_of(8), 80U);
-  EXPECT_EQ(who.boot_of(7), 70U);
-  EXPECT_EQ(who.boot_of(6), std::nullopt);
-  EXPECT_EQ(who.boot_of(10), std::nullopt);
-}
-
 TEST_F(Judged, VersionsThatOverlapAreFine) {
   Hello h = hello();
   h.from.min_protocol = 0;
