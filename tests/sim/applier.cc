@@ -7,13 +7,14 @@
 namespace tenaz::sim {
 
 Applier::Applier(World& world, Checker& checker, Random& random, const Scenario& scenario, Disk& disk, ModelLog& log,
-                 std::size_t node, std::uint32_t life)
+                 Fate& fate, std::size_t node, std::uint32_t life)
     : world_(world),
       checker_(checker),
       random_(random),
       scenario_(scenario),
       disk_(disk),
       log_(log),
+      fate_(fate),
       node_(node),
       life_(life),
       state_(disk.state) {
@@ -30,10 +31,13 @@ void Applier::push(Item item) {
   queue_.push_back(std::move(item));
   if (busy_ || installing_) return;
   busy_ = true;
-  schedule(EventKind::apply_step, random_.between(microseconds(5), microseconds(2000)));
+  raft::Duration delay = random_.between(microseconds(5), microseconds(2000));
+  if (slower_by_ > raft::Duration{}) delay += random_.between(raft::Duration{}, slower_by_);
+  schedule(EventKind::apply_step, delay);
 }
 
 void Applier::apply(std::vector<raft::Entry> entries) {
+  if (fate_.ended()) return;
   for (const raft::Entry& entry : entries) checker_.applies(node_, entry);
   push(std::move(entries));
 }
@@ -44,6 +48,7 @@ void Applier::install(const raft::SnapshotMeta& meta, KvState state) {
 
 void Applier::step() {
   busy_ = false;
+  if (corrupt_) return fate_.end("stops: its state is damaged");
   storage::ApplyOutcome outcome;
   while (!queue_.empty() && !installing_) {
     if (auto* install = std::get_if<Install>(&queue_.front())) {
@@ -58,7 +63,7 @@ void Applier::step() {
     }
     queue_.pop_front();
   }
-  if (!outcome.index) return;
+  if (!outcome.index || fate_.ends_at(Step::applied)) return;
   Event event{.life = life_, .slot = outcomes_.put(std::move(outcome)), .kind = EventKind::applied};
   event.node = static_cast<std::uint8_t>(node_);
   last_report_ = std::max(last_report_, world_.now() + random_.between(raft::Duration{}, microseconds(100)));
@@ -103,12 +108,14 @@ const raft::SnapshotMeta& Applier::installed() {
 
 void Applier::begin_flush() {
   flushing_ = state_;
+  if (fate_.ends_at(Step::flush_begun)) return;
   schedule(EventKind::flush_done, random_.between(milliseconds(1), milliseconds(50)));
 }
 
 void Applier::end_flush() {
   if (flushing_.applied > disk_.state.applied && !installing_) {
     disk_.state = flushing_;
+    if (fate_.ends_at(Step::flushed)) return;
     Event event{.number = disk_.state.applied.value, .life = life_, .kind = EventKind::durable_state};
     event.node = static_cast<std::uint8_t>(node_);
     world_.post(random_.between(raft::Duration{}, microseconds(100)), event);

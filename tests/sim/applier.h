@@ -9,6 +9,7 @@
 #include "server/ports.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/fate.h"
 #include "tests/sim/kv_state.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/world.h"
@@ -18,9 +19,14 @@ namespace tenaz::sim {
 class Applier final : public server::StatePort {
  public:
   Applier(World& world, Checker& checker, Random& random, const Scenario& scenario, Disk& disk, ModelLog& log,
-          std::size_t node, std::uint32_t life);
+          Fate& fate, std::size_t node, std::uint32_t life);
 
   void apply(std::vector<raft::Entry> entries) override;
+  // Until told otherwise (0) each step takes up to this much longer.
+  void slow_down(raft::Duration more) { slower_by_ = more; }
+  // A block of the state is broken: found when the next entries are applied.
+  void corrupt() { corrupt_ = true; }
+  bool corrupted() const { return corrupt_; }
   // A fetched snapshot, to be put in force behind the entries that wait.
   void install(const raft::SnapshotMeta& meta, KvState state);
 
@@ -52,10 +58,13 @@ class Applier final : public server::StatePort {
   const Scenario& scenario_;
   Disk& disk_;
   ModelLog& log_;
+  Fate& fate_;
   const std::size_t node_;
   const std::uint32_t life_;
   KvState state_;
   std::deque<Item> queue_;
+  raft::Duration slower_by_{};
+  bool corrupt_ = false;
   bool busy_ = false;
   bool installing_ = false;
   raft::SnapshotMeta installing_meta_;

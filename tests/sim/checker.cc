@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "storage/command.h"
 #include "tests/sim/disk.h"
 
 namespace tenaz::sim {
@@ -47,10 +48,12 @@ void Checker::sends(std::size_t node, std::size_t to, const server::PeerMessage&
   const auto* raft_message = std::get_if<raft::Message>(&message);
   if (!raft_message) return;
   const raft::HardState& durable = disks_[node]->hard_state;
+  const auto promises_in = [&](raft::Term term) { promised_[node] = std::max(promised_[node], term); };
   if (const auto* vote = std::get_if<raft::VoteReply>(raft_message); vote && vote->granted && !vote->pre_vote) {
     const auto [found, fresh] = votes_.emplace(std::pair(vote->campaign_term, node), to);
     if (!fresh && found->second != to)
       fail(node, "grants a second vote in term " + std::to_string(vote->campaign_term.value));
+    promises_in(vote->campaign_term);
     // A vote may leave late, when the voter is already further: then it only has to have been durable once.
     if (durable.term < vote->campaign_term || (durable.term == vote->campaign_term && durable.vote != node_id(to)))
       fail(node, "says that it granted a vote which is not durable");
@@ -58,14 +61,39 @@ void Checker::sends(std::size_t node, std::size_t to, const server::PeerMessage&
     if (append->match > disks_[node]->last_index() && durable.term <= append->term)
       fail(node, "acknowledges " + text_of(append->match) + " which is not durable");
     if (durable.term < append->term) fail(node, "acknowledges in a term that is not durable");
+    promises_in(append->term);
   } else if (const auto* beat = std::get_if<raft::HeartbeatReply>(raft_message)) {
     // A leader counts on it not to go back to an earlier term.
     if (beat->round != 0 && durable.term < beat->term) fail(node, "answers a heartbeat in a term that is not durable");
+    if (beat->round != 0) promises_in(beat->term);
   }
 }
 
+void Checker::starts(std::size_t node, raft::Term term) {
+  if (term < promised_[node])
+    fail(node, "starts in term " + std::to_string(term.value) + ", but has promised something in term " +
+                   std::to_string(promised_[node].value));
+  seen_[node] = {};
+}
+
+void Checker::writes(std::size_t node, const raft::Persist& write) {
+  if (write.entries.empty()) return;
+  Seen& seen = seen_[node];
+  seen.overwrote |= write.entries.front().index <= seen.written;
+  seen.written = write.entries.back().index;
+}
+
 void Checker::replica_state(std::size_t node, raft::Role role, raft::Term term, raft::Index commit, raft::Index last) {
-  if (role != raft::Role::leader) return;
+  Seen& seen = seen_[node];
+  const bool leads = role == raft::Role::leader;
+  if (term < seen.term) fail(node, "its term goes back");
+  if (commit < seen.commit) fail(node, "its commit index goes back");
+  if (seen.leads && leads && seen.term == term && seen.overwrote) fail(node, "leads and overwrites its own log");
+  seen.leads = leads;
+  seen.overwrote = false;
+  seen.term = term;
+  seen.commit = commit;
+  if (!leads) return;
   const bool fresh = led_[node] != term;
   led_[node] = term;
   if (fresh) new_leader(node, term, last);
@@ -101,10 +129,21 @@ void Checker::new_leader(std::size_t node, raft::Term term, raft::Index last) {
     fail(node, "leads with another " + text_of(both) + " than the committed one");
 }
 
+// A copy that was acknowledged and then lost counts: a quorum of those that are left still meets all others.
 std::size_t Checker::durable_copies(raft::Index index, raft::Term term) const {
-  return static_cast<std::size_t>(std::count_if(disks_.begin(), disks_.end(), [&](const Disk* disk) {
-    return disk->base >= index || disk->term(index) == term;
-  }));
+  const auto holds = [&](const Disk& disk) { return disk.base >= index || disk.term(index) == term; };
+  std::size_t copies = 0;
+  for (std::size_t node = 0; node < disks_.size(); ++node) {
+    bool held = holds(*disks_[node]);
+    for (const auto& [owner, disk] : lost_) held |= owner == node && holds(*disk);
+    copies += held ? 1 : 0;
+  }
+  return copies;
+}
+
+void Checker::disk_is_lost(std::size_t node) {
+  lost_.emplace_back(node, std::make_shared<const Disk>(*disks_[node]));
+  promised_[node] = {};
 }
 
 void Checker::applies(std::size_t node, const raft::Entry& entry) {
@@ -113,6 +152,13 @@ void Checker::applies(std::size_t node, const raft::Entry& entry) {
   const std::uint64_t content = content_of(entry);
   if (entry.index.value == committed_.size() + 1) {
     committed_.push_back({entry.term, content, std::nullopt});
+    if (entry.kind != raft::EntryKind::commands) return;
+    if (const auto batch = storage::parse_payload(*entry.payload))
+      for (const auto& command : batch->commands()) {
+        const storage::Revision before = truth_.revision;
+        truth_.apply(command);
+        if (truth_.revision != before) digests_.push_back(truth_.digest);
+      }
   } else if (entry.index.value > committed_.size()) {
     fail(node, "applies " + text_of(entry.index) + " before anyone applied the one before");
   } else if (const Applied& known = committed_[entry.index.value - 1];
@@ -136,6 +182,8 @@ void Checker::applied_command(std::size_t node, raft::Index index, std::size_t p
 void Checker::applied_state(std::size_t node, const KvState& state) {
   if (state.applied.value > committed_.size()) return fail(node, "a state is ahead of all that was committed");
   if (!state.applied) return;
+  if (state.revision && (state.revision.value > digests_.size() || digests_[state.revision.value - 1] != state.digest))
+    fail(node, "the state at revision " + std::to_string(state.revision.value) + " is not what was written");
   std::optional<std::uint64_t>& known = committed_[state.applied.value - 1].digest;
   const std::uint64_t digest = mix(state.digest + mix(state.revision.value + mix(state.compact_revision.value)));
   if (!known)
@@ -149,6 +197,29 @@ void Checker::answered(const storage::CommandOrigin& origin, const server::Write
   if (result.failure && !result.not_applied) return;
   if (!result.failure && !commands_.contains(id)) world_.fail(text_of(id) + " is answered before it is applied");
   answers_.push_back({id, !result.failure, result.result});
+}
+
+void Checker::read(std::size_t node, storage::Revision revision, const std::string& start, const std::string& end,
+                   const KvState::Cells& cells) {
+  if (revision > truth_.revision) return fail(node, "reads at a revision that nobody has reached");
+  const KvState::Cells then = truth_.at(revision);
+  auto it = then.lower_bound(start);
+  const auto last = end.empty() ? then.end() : then.lower_bound(std::max(start, end));
+  bool same = true;
+  for (const auto& [key, cell] : cells) {
+    same = same && it != last && it->first == key && it->second.value == cell.value &&
+           it->second.mod_revision == cell.mod_revision && it->second.create_revision == cell.create_revision &&
+           it->second.version == cell.version;
+    if (it != last) ++it;
+  }
+  if (!same || it != last)
+    fail(node, "[" + start + ", " + end + ") at revision " + std::to_string(revision.value) +
+                   " is read otherwise than it was written");
+}
+
+const storage::CommandResult* Checker::result_of(const storage::CommandOrigin& origin) const {
+  const auto found = commands_.find(Origin(origin.node.value, origin.boot, origin.sequence));
+  return found == commands_.end() ? nullptr : &found->second.result;
 }
 
 void Checker::check_answers() {

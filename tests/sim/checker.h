@@ -1,18 +1,22 @@
 // What must hold in every run, whatever goes wrong. It sees all disks, all applied entries and all answers, and keeps
-// the one true history against which each node is held:
-//   - one leader per term, whose own vote is durable; nobody grants two votes in a term; terms and votes on disk never
-//   go back
-//   - two logs that share (index, term) are equal up to there (log matching); a new leader's log holds all that is
-//   committed
-//   - what a leader commits is durable on a majority; an acknowledgement never promises more than the disk holds
-//   - all nodes apply the same entries in the same order, only when they are durable in the own log, each command once;
-//   states
-//     are equal at equal indexes
+// the one true history against which each node is held. Raft's five properties (figure 3.2 of the thesis):
+//   - election safety: one leader per term, whose own vote is durable and who has a majority; nobody grants two votes
+//   - leader append-only: who leads never writes over an entry of its own
+//   - log matching: two logs that share (index, term) are equal up to there
+//   - leader completeness: a new leader's log holds all that is committed
+//   - state machine safety: all nodes apply the same entries in the same order, each command once, and their states are
+//     equal at equal indexes and at equal revisions
+// And what makes them last:
+//   - terms and votes on disk never go back, also over restarts; no node forgets a term in which it promised something
+//   - what a leader commits is durable on a majority; an acknowledgement never promises more than the disk holds; nobody
+//     applies what is not durable in the own log
 //   - a write that was answered was applied with that very result; one that was called not_applied never was
+//   - what is read at a revision is what was written at it
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <unordered_map>
@@ -31,11 +35,17 @@ struct Disk;
 class Checker {
  public:
   Checker(World& world, const std::vector<const Disk*>& disks, std::size_t nodes)
-      : world_(world), disks_(disks), led_(nodes) {}
+      : world_(world), disks_(disks), led_(nodes), promised_(nodes), seen_(nodes) {}
 
   // A node's disk.
   void hard_state_written(std::size_t node, const raft::HardState& before, const raft::HardState& after);
   void entry_written(std::size_t node, const raft::Entry& entry, raft::Term term_before);
+
+  // A node's process begins, with this term on its disk, and asks for a write.
+  void starts(std::size_t node, raft::Term term);
+  void writes(std::size_t node, const raft::Persist& write);
+  // What its disk holds is about to be lost, and with it what it promised: others must see to it that this does no harm.
+  void disk_is_lost(std::size_t node);
 
   // A node says something.
   void sends(std::size_t node, std::size_t to, const server::PeerMessage& message);
@@ -50,6 +60,11 @@ class Checker {
 
   // A client was answered.
   void answered(const storage::CommandOrigin& origin, const server::WriteResult& result);
+  // A client was shown these cells as all that lie in [start, end) (`end` empty: no end) at `revision`.
+  void read(std::size_t node, storage::Revision revision, const std::string& start, const std::string& end,
+            const KvState::Cells& cells);
+  // What this write did; null: it was not applied.
+  const storage::CommandResult* result_of(const storage::CommandOrigin& origin) const;
   // Before the run ends: all that clients were told, against what was applied.
   void check_answers();
 
@@ -84,9 +99,22 @@ class Checker {
   const std::vector<const Disk*>& disks_;
   std::map<raft::Term, std::size_t> leaders_;
   std::vector<raft::Term> led_;  // [node]: the last term that it was seen to lead in
+  std::vector<raft::Term> promised_;  // [node]: the last term in which it gave a vote or acknowledged something
+  // [node]: of its present process.
+  struct Seen {
+    bool leads = false;
+    bool overwrote = false;  // entries, since it was last looked at
+    raft::Term term;
+    raft::Index commit;
+    raft::Index written;  // the last entry that a write was asked for
+  };
+  std::vector<Seen> seen_;
+  std::vector<std::pair<std::size_t, std::shared_ptr<const Disk>>> lost_;  // disks, with their node, as they once were
   std::map<std::pair<raft::Term, std::size_t>, std::size_t> votes_;  // (term, voter) -> candidate
   std::unordered_map<std::uint64_t, std::uint64_t> entries_;         // (index, term) -> content and the term before
   std::vector<Applied> committed_;                                   // [index - 1]
+  KvState truth_;                                                    // after all of them
+  std::vector<std::uint64_t> digests_;                               // [revision - 1], of the cells
   std::map<Origin, Command> commands_;
   std::vector<Answer> answers_;
   std::vector<raft::Term> committed_in_;  // [index - 1]: the leader's term at its commit

@@ -6,9 +6,10 @@
 namespace tenaz::sim {
 namespace {
 
-constexpr std::uint64_t kProbeClient = 1000;  // does not go on by itself
-// Deadlines are rounded up by the replica, and its loop takes a moment.
-constexpr raft::Duration kLateness = milliseconds(50);
+constexpr std::uint64_t kProbeClient = 1000;
+constexpr std::size_t kMaxOpen = 64;
+// Deadlines are rounded up by the replica, and its loop takes a moment, on a busy processor a longer one.
+constexpr raft::Duration kLateness = seconds(1);
 
 }  // namespace
 
@@ -18,25 +19,27 @@ Clients::Clients(World& world, Checker& checker, const Scenario& scenario,
       checker_(checker),
       scenario_(scenario),
       machines_(machines),
-      random_(world.seed(), 3),
+      random_(world.salted_seed(), 3),
       last_mod_(scenario.keys) {}
 
 void Clients::start() {
-  for (std::size_t client = 0; client < scenario_.clients; ++client) think(client);
+  next();
 }
 
-void Clients::think(std::size_t client) {
-  if (client >= scenario_.clients) return;
-  Event event{.number = client, .kind = EventKind::client};
-  world_.post(random_.between(microseconds(100), scenario_.think_time_max), event);
+void Clients::next() {
+  world_.post(random_.between(microseconds(100), scenario_.call_interval_max), Event{.kind = EventKind::client});
 }
 
-void Clients::act(const Event& event) {
-  if (!stopped_) call(static_cast<std::size_t>(event.number));
-}
-
-std::size_t Clients::choose_node() {
-  return static_cast<std::size_t>(random_.below(scenario_.nodes));
+void Clients::act(const Event&) {
+  if (stopped_) return;
+  next();
+  if (open_ >= kMaxOpen) return;
+  // Nobody listens where no process runs: the next address is tried.
+  const std::size_t first = static_cast<std::size_t>(random_.below(scenario_.nodes));
+  for (std::size_t i = 0; i < scenario_.nodes; ++i) {
+    const std::size_t node = (first + i) % scenario_.nodes;
+    if (machines_[node]->running()) return call(node);
+  }
 }
 
 std::size_t Clients::open(Call call) {
@@ -50,39 +53,69 @@ std::size_t Clients::open(Call call) {
 
 void Clients::arm_check(std::size_t index) {
   const Call& call = calls_[index];
+  const Machine& machine = *machines_[call.node];
   Event event{.number = index, .kind = EventKind::call_check};
-  world_.post_at(std::max(call.deadline, machines_[call.node]->paused_until()) + kLateness, event);
+  const raft::Instant due = std::max(machine.true_time(call.deadline), machine.busy_until()) + kLateness;
+  world_.post_at(std::max(due, world_.now() + milliseconds(10)), event);
 }
 
-void Clients::call(std::size_t client) {
-  Call call;
-  call.node = choose_node();
-  call.operation.client = client;
-  Machine& machine = *machines_[call.node];
-  if (!machine.running()) return think(client);
-  call.deadline = world_.now() + random_.between(milliseconds(50), milliseconds(4000));
-  call.operation.key = key(random_.below(scenario_.keys));
-  const std::uint64_t kind = random_.below(100);
-  if (kind < 35) {
-    call.what = What::read;
-    const std::size_t index = open(std::move(call));
-    machine.replica().read_index(world_.now(), calls_[index].deadline,
-                                 [this, index](const server::ReadResult& result) { read_answered(index, result); });
-  } else if (kind < 40) {
-    call.what = What::wait_revision;
-    call.wanted = highest_seen_ + random_.below(2);
-    const std::size_t index = open(std::move(call));
-    machine.replica().wait_revision(world_.now(), calls_[index].wanted, calls_[index].deadline,
-                                    [this, index](const server::ReadResult& result) { read_answered(index, result); });
-  } else if (kind < 41) {
-    (void)machine.replica().status(world_.now());
-    return think(client);
-  } else {
-    storage::pb::Command command;
-    fill_write(call, command);
-    send_write(open(std::move(call)), std::move(command));
+Clients::What Clients::choose(std::uint64_t of_thousand) {
+  struct Share {
+    std::uint64_t in_thousand;
+    What what;
+  };
+  static constexpr Share kShares[] = {{520, What::write}, {30, What::range_delete}, {5, What::compact},
+                                      {270, What::get},   {60, What::list},         {40, What::local},
+                                      {60, What::past},   {15, What::status}};
+  for (const Share& share : kShares) {
+    if (of_thousand < share.in_thousand) return share.what;
+    of_thousand -= share.in_thousand;
   }
+  return What::get;
+}
+
+void Clients::call(std::size_t node) {
+  Call call;
+  call.node = node;
+  call.operation.client = operations_++;
+  Machine& machine = *machines_[node];
+  call.deadline = machine.local_now() + random_.between(milliseconds(50), milliseconds(4000));
+  call.operation.key = key(random_.below(scenario_.keys));
+  call.what = choose(random_.below(1000));
+  if (call.what == What::status) {
+    (void)machine.replica().status(machine.local_now());
+    return;
+  }
+  if (call.what == What::list || call.what == What::past || call.what == What::range_delete)
+    call.range_end = random_.chance(500) ? key(random_.below(scenario_.keys)) : "";
+  if (call.what == What::local) call.wanted = highest_seen_ + random_.below(2);
+  if (call.what == What::past) call.wanted = storage::Revision(random_.below(highest_seen_.value + 1));
+  const std::size_t index = open(std::move(call));
+  if (random_.chance(100)) {
+    Event event{.number = index, .kind = EventKind::give_up};
+    world_.post(random_.between(raft::Duration{}, milliseconds(500)), event);
+  }
+  ask(index);
   machine.attend();
+}
+
+void Clients::ask(std::size_t index) {
+  Call& call = calls_[index];
+  Machine& machine = *machines_[call.node];
+  const raft::Instant now = machine.local_now();
+  const auto done = [this, index](const server::ReadResult& result) { read_answered(index, result); };
+  switch (call.what) {
+    case What::get:
+    case What::list:
+      return machine.replica().read_index(now, call.deadline, done);
+    case What::local:
+    case What::past:
+      return machine.replica().wait_revision(now, call.wanted, call.deadline, done);
+    default:
+      storage::pb::Command command;
+      fill_write(call, command);
+      send_write(index, std::move(command));
+  }
 }
 
 void Clients::guard(Call& call, storage::pb::Condition& condition) {
@@ -98,7 +131,7 @@ void Clients::guard(Call& call, storage::pb::Condition& condition) {
       break;
     case 2:
     case 3:
-      operation.expected = last_mod_[static_cast<std::size_t>(operation.key[1] - '0')];
+      operation.expected = last_mod(operation.key);
       if (operation.expected == 0) break;
       operation.guard = model::Guard::mod_revision;
       condition.add_mod_revisions(operation.expected);
@@ -109,27 +142,27 @@ void Clients::guard(Call& call, storage::pb::Condition& condition) {
 }
 
 void Clients::fill_write(Call& call, storage::pb::Command& command) {
-  const std::uint64_t kind = random_.below(100);
-  if (kind < 70) {
-    call.operation.kind = model::Kind::put;
-    call.operation.value = "v" + std::to_string(++values_);
-    auto& put = *command.mutable_put();
-    put.set_key(call.operation.key);
-    put.set_value(call.operation.value);
-    guard(call, *put.mutable_condition());
-  } else if (kind < 95) {
-    call.operation.kind = model::Kind::remove;
-    auto& remove = *command.mutable_delete_();
-    remove.set_key(call.operation.key);
-    guard(call, *remove.mutable_condition());
-  } else {
-    call.what = What::range_delete;
-    call.operation.kind = model::Kind::remove;
-    call.range_end = random_.chance(500) ? key(random_.below(scenario_.keys)) : "";
+  model::Operation& operation = call.operation;
+  operation.kind = model::Kind::remove;
+  if (call.what == What::range_delete) {
     auto& range = *command.mutable_delete_range();
-    range.set_start(call.operation.key);
+    range.set_start(operation.key);
     range.set_end(call.range_end);
     range.set_max_keys(random_.between(1, 10));
+  } else if (call.what == What::compact) {
+    call.wanted = storage::Revision(random_.below(highest_seen_.value + 2));
+    command.mutable_compact()->set_revision(call.wanted.value);
+  } else if (random_.chance(740)) {
+    operation.kind = model::Kind::put;
+    operation.value = "v" + std::to_string(++values_);
+    auto& put = *command.mutable_put();
+    put.set_key(operation.key);
+    put.set_value(operation.value);
+    guard(call, *put.mutable_condition());
+  } else {
+    auto& remove = *command.mutable_delete_();
+    remove.set_key(operation.key);
+    guard(call, *remove.mutable_condition());
   }
 }
 
@@ -146,14 +179,14 @@ void Clients::send_write(std::size_t index, storage::pb::Command command) {
   if (world_.tracing())
     world_.note("client " + std::to_string(call.operation.client) + " asks " + node_name(call.node) + " #" +
                 std::to_string(sequence) + " " + describe(call.operation));
-  machine.replica().write(world_.now(), sequence, command.SerializeAsString(), command.has_put(), deadline,
+  machine.replica().write(machine.local_now(), sequence, command.SerializeAsString(), command.has_put(), deadline,
                           [this, index](const server::WriteResult& result) { write_answered(index, result); });
 }
 
 std::shared_ptr<Clients::Probe> Clients::probe(std::size_t node, raft::Duration timeout) {
   Call call;
   call.node = node;
-  call.deadline = world_.now() + timeout;
+  call.deadline = machines_[node]->local_now() + timeout;
   call.probe = std::make_shared<Probe>();
   call.operation.client = kProbeClient;
   call.operation.kind = model::Kind::put;
@@ -172,10 +205,10 @@ void Clients::transfer(std::size_t node, raft::NodeId target) {
   Call call;
   call.node = node;
   call.what = What::transfer;
-  call.deadline = world_.now() + milliseconds(1000);
+  call.deadline = machines_[node]->local_now() + milliseconds(1000);
   call.operation.client = kProbeClient;
   const std::size_t index = open(std::move(call));
-  machines_[node]->replica().transfer_leadership(world_.now(), target, calls_[index].deadline,
+  machines_[node]->replica().transfer_leadership(machines_[node]->local_now(), target, calls_[index].deadline,
                                                  [this, index](server::TransferOutcome) {
                                                    if (answered(index)) finish(index);
                                                  });
@@ -184,6 +217,8 @@ void Clients::transfer(std::size_t node, raft::NodeId target) {
 
 bool Clients::answered(std::size_t index) {
   Call& call = calls_[index];
+  // The process is gone before its answer leaves.
+  if (machines_[call.node]->fate().ended()) return false;
   if (call.answered) {
     world_.fail("a call to " + node_name(call.node) + " is answered twice");
     return false;
@@ -214,12 +249,12 @@ void Clients::write_answered(std::size_t index, const server::WriteResult& resul
       operation.mod_revision = result.result.mod_revision.value;
       operation.existed = operation.mod_revision != 0;
     } else {
-      operation.outcome = model::Outcome::not_applied;  // too many keys: applied without effect
+      operation.outcome = model::Outcome::not_applied;  // applied without effect
     }
     if (call.what == What::write)
-      last_mod_[static_cast<std::size_t>(operation.key[1] - '0')] =
-          operation.kind == model::Kind::put && result.result.code == Code::ok ? operation.revision
-                                                                               : operation.mod_revision;
+      last_mod(operation.key) = operation.kind == model::Kind::put && result.result.code == Code::ok
+                                    ? operation.revision
+                                    : operation.mod_revision;
   }
   if (world_.tracing())
     world_.note("client " + std::to_string(operation.client) + " told by " + node_name(call.node) + " #" +
@@ -235,11 +270,9 @@ void Clients::write_answered(std::size_t index, const server::WriteResult& resul
 void Clients::read_answered(std::size_t index, const server::ReadResult& result) {
   if (!answered(index)) return;
   Call& call = calls_[index];
-  if (call.what == What::wait_revision) {
-    if (!result.failure && machines_[call.node]->state().revision < call.wanted)
-      world_.fail(node_name(call.node) + " says that it has applied a revision which it has not");
-    return finish(index);
-  }
+  const bool waited = call.what == What::local || call.what == What::past;
+  if (waited && !result.failure && machines_[call.node]->state().revision < call.wanted)
+    world_.fail(node_name(call.node) + " says that it has applied a revision which it has not");
   if (result.failure) return finish(index);
   // The state is read on another thread, a little later.
   Event event{.number = index, .life = call.life, .kind = EventKind::read_state};
@@ -249,43 +282,84 @@ void Clients::read_answered(std::size_t index, const server::ReadResult& result)
 
 void Clients::read_state(const Event& event) {
   Call& call = calls_[event.number];
-  if (call.finished || event.life != machines_[event.node]->life()) return;
-  const KvState& state = machines_[event.node]->state();
+  Machine& machine = *machines_[event.node];
+  if (call.finished || event.life != machine.life() || machine.fate().ended()) return;
+  const KvState& state = machine.state();
+  if (call.what == What::get || call.what == What::local)
+    got(call, state);
+  else
+    listed(call, state);
+  highest_seen_ = std::max(highest_seen_, state.revision);
+  world_.remember(call.operation.revision * 31 + call.operation.mod_revision);
+  finish(event.number);
+}
+
+void Clients::got(Call& call, const KvState& state) {
   model::Operation& operation = call.operation;
+  const auto found = state.cells.find(operation.key);
+  KvState::Cells shown;
+  if (found != state.cells.end()) shown.insert(*found);
+  checker_.read(call.node, state.revision, operation.key, operation.key + '\0', shown);
+  if (call.what == What::local) return;
   operation.outcome = model::Outcome::done;
   operation.answered = now();
   operation.revision = state.revision.value;
-  const auto found = state.cells.find(operation.key);
-  operation.existed = found != state.cells.end();
+  operation.existed = !shown.empty();
   if (*operation.existed) {
     operation.value = found->second.value;
     operation.mod_revision = found->second.mod_revision.value;
-    last_mod_[static_cast<std::size_t>(operation.key[1] - '0')] = operation.mod_revision;
+    last_mod(operation.key) = operation.mod_revision;
   }
-  highest_seen_ = std::max(highest_seen_, state.revision);
   ++reads_;
   if (world_.tracing())
     world_.note("client " + std::to_string(operation.client) + " reads at " + node_name(call.node) + " " +
                 describe(operation));
-  world_.remember(operation.revision * 31 + operation.mod_revision);
-  finish(event.number);
+}
+
+void Clients::listed(Call& call, const KvState& state) {
+  const storage::Revision revision = call.what == What::past ? call.wanted : state.revision;
+  if (revision < state.compact_revision) return;  // answered as compacted
+  const KvState::Cells all = state.at(revision);
+  const auto begin = all.lower_bound(call.operation.key);
+  const auto end =
+      call.range_end.empty() ? all.end() : all.lower_bound(std::max(call.operation.key, call.range_end));
+  call.found.insert(begin, end);
+  checker_.read(call.node, revision, call.operation.key, call.range_end, call.found);
+  ++lists_;
+  if (world_.tracing())
+    world_.note("client " + std::to_string(call.operation.client) + " lists at " + node_name(call.node) + " [" +
+                call.operation.key + ", " + call.range_end + ") at revision " + std::to_string(revision.value) + ": " +
+                std::to_string(call.found.size()) + " keys");
+  if (call.what == What::past) return;
+  call.operation.outcome = model::Outcome::done;
+  call.operation.answered = now();
+  call.operation.revision = revision.value;
 }
 
 void Clients::finish(std::size_t index) {
   Call& call = calls_[index];
   if (call.finished) return;
   call.finished = true;
+  if (call.operation.outcome == model::Outcome::unknown && call.what <= What::range_delete) ++unknown_;
   --open_;
-  think(static_cast<std::size_t>(call.operation.client));
 }
 
+void Clients::give_up(const Event& event) {
+  Call& call = calls_[event.number];
+  if (call.finished) return;
+  world_.note("client " + std::to_string(call.operation.client) + " hangs up");
+  finish(event.number);
+}
+
+// Also of a call whose client has hung up: the node owes an answer all the same.
 void Clients::check_call(const Event& event) {
   const std::size_t index = event.number;
   Call& call = calls_[index];
-  if (call.finished) return;
   const Machine& machine = *machines_[call.node];
   if (call.life == machine.life() && machine.running()) {
-    if (machine.paused() || machine.paused_until() + kLateness > world_.now()) return arm_check(index);
+    if (call.finished && call.answered) return;
+    if (machine.busy_until() + kLateness > world_.now() || machine.true_time(call.deadline) + kLateness > world_.now())
+      return arm_check(index);
     if (!call.answered) return world_.fail("a call to " + node_name(call.node) + " is not answered by its deadline");
     return arm_check(index);  // a read that is about to look at the state
   }
@@ -294,22 +368,39 @@ void Clients::check_call(const Event& event) {
   finish(index);
 }
 
-model::History Clients::take_history() {
+// Still without an answer: it may have taken effect at any time after the call.
+void Clients::resolve(model::Operation& operation, const storage::CommandOrigin& origin) const {
+  const storage::CommandResult* result = checker_.result_of(origin);
+  const bool effect = result && result->code == storage::CommandResult::Code::ok &&
+                      (operation.kind == model::Kind::put || result->deleted > 0);
+  operation.outcome = effect ? model::Outcome::done : model::Outcome::not_applied;
+  if (!effect) return;
+  operation.revision = result->revision.value;
+  operation.existed = operation.kind == model::Kind::put ? result->version > 1 : true;
+}
+
+model::History Clients::history(bool resolved) const {
   model::History history;
-  for (Call& call : calls_) {
-    if (call.what == What::wait_revision || call.what == What::transfer) continue;
-    if (call.what != What::range_delete) {
-      history.push_back(std::move(call.operation));
-      continue;
-    }
-    // One removal per key of the range. All in one revision: that the range was one step is checked on the states.
+  for (const Call& call : calls_) {
     model::Operation operation = call.operation;
-    if (operation.existed == true) operation.existed.reset();
-    for (std::uint64_t number = 0; number < scenario_.keys; ++number) {
-      const std::string name = key(number);
-      if (name < call.operation.key || (!call.range_end.empty() && name >= call.range_end)) continue;
-      operation.key = name;
-      history.push_back(operation);
+    const bool write = call.what == What::write || call.what == What::range_delete;
+    if (resolved && write && operation.outcome == model::Outcome::unknown) resolve(operation, call.origin);
+    if (call.what == What::write || call.what == What::get) {
+      history.push_back(std::move(operation));
+    } else if (call.what == What::range_delete || call.what == What::list) {
+      // An operation on each key of the range, all of them at one revision.
+      if (call.what == What::range_delete && operation.existed == true) operation.existed.reset();
+      for (std::uint64_t number = 0; number < scenario_.keys; ++number) {
+        operation.key = key(number);
+        if (operation.key < call.operation.key || (!call.range_end.empty() && operation.key >= call.range_end)) continue;
+        if (call.what == What::list && operation.outcome == model::Outcome::done) {
+          const auto found = call.found.find(operation.key);
+          operation.existed = found != call.found.end();
+          operation.value = *operation.existed ? found->second.value : "";
+          operation.mod_revision = *operation.existed ? found->second.mod_revision.value : 0;
+        }
+        history.push_back(operation);
+      }
     }
   }
   return history;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/fingerprint.h"
+
 namespace tenaz::sim {
 
 std::optional<raft::Term> Disk::term(raft::Index index) const {
@@ -16,6 +18,7 @@ std::vector<raft::Entry> Disk::entries(raft::Index from, raft::Index to, std::si
   std::size_t bytes = 0;
   for (raft::Index index = from; index <= to; index = index.next()) {
     const raft::Entry& entry = at(index);
+    if (index == broken) broken_found = true;
     bytes += entry.cost();
     if (!out.empty() && bytes > max_bytes) break;
     out.push_back(entry);
@@ -26,6 +29,8 @@ std::vector<raft::Entry> Disk::entries(raft::Index from, raft::Index to, std::si
 void ModelLog::write(raft::Persist write) {
   if (write.id != last_id_.next()) world_.fail(node_name(node_) + ": write ids do not rise by one");
   last_id_ = write.id;
+  world_.remember(fingerprint_of(write) ^ node_);
+  checker_.writes(node_, write);
   push(std::move(write));
 }
 
@@ -43,6 +48,7 @@ raft::Index ModelLog::compaction_target(raft::Index limit) const {
 }
 
 void ModelLog::push(Item item) {
+  if (fate_.ends_at(Step::write_queued)) return;
   queue_.push_back(std::move(item));
   if (under_way_ == 0) begin_sync();
 }
@@ -53,9 +59,16 @@ void ModelLog::begin_sync() {
   raft::Duration delay = disk.slow_in_thousand != 0 && random_.chance(disk.slow_in_thousand)
                              ? random_.between(disk.sync_min, disk.slow_max)
                              : random_.between(disk.sync_min, disk.sync_max);
+  if (slower_by_ > raft::Duration{}) delay += random_.between(raft::Duration{}, slower_by_);
   Event event{.life = life_, .kind = EventKind::log_synced};
   event.node = static_cast<std::uint8_t>(node_);
   world_.post_at(std::max(world_.now(), stalled_until_) + delay, event);
+}
+
+void ModelLog::recover() {
+  stalled_until_ = world_.now();
+  slower_by_ = {};
+  sync_fails_ = false;
 }
 
 void ModelLog::synced() {
@@ -65,9 +78,12 @@ void ModelLog::synced() {
     world_.post_at(stalled_until_, event);
     return;
   }
+  if (fate_.ends_at(Step::sync_begun)) return;
+  if (sync_fails_) return fate_.end("stops: fsync failed");
   const bool one_report = random_.chance(500);
   for (; under_way_ > 0; --under_way_) {
     make_durable(queue_.front());
+    if (fate_.ends_at(Step::synced)) return queue_.pop_front();
     const bool group_goes_on = one_report && under_way_ > 1 && std::holds_alternative<raft::Persist>(queue_[1]);
     report(queue_.front(), !group_goes_on);
     queue_.pop_front();
@@ -117,6 +133,7 @@ void ModelLog::make_durable(const Item& item) {
     disk_.base = compact->index;
     disk_.configuration = compact->configuration;
     disk_.configuration_index = compact->configuration_index;
+    (void)fate_.ends_at(Step::log_cut);
     return;
   }
   const auto& reset = std::get<Reset>(item);
@@ -129,6 +146,7 @@ void ModelLog::make_durable(const Item& item) {
   disk_.configuration_index = reset.meta.configuration_index;
   disk_.log.clear();
   disk_.state = reset.state;
+  (void)fate_.ends_at(Step::image_in_force);
 }
 
 void ModelLog::store(const raft::Persist& write) {

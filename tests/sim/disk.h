@@ -1,13 +1,16 @@
 // What survives a crash of a node, and the log writer in front of it. Writes become durable in order, several at once,
-// after a delay that may be long; a crash drops those that are not, sometimes only behind a prefix, as a disk may. A
-// failed fsync is not modelled: the node stops, which is a crash.
+// after a delay that may be long; a crash drops those that are not, sometimes only behind a prefix, as a disk may (each
+// write carries a checksum: one that is torn is dropped whole). A failed fsync ends the process, and so does a block
+// that cannot be read.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <variant>
 
 #include "server/ports.h"
 #include "tests/sim/checker.h"
+#include "tests/sim/fate.h"
 #include "tests/sim/kv_state.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/world.h"
@@ -22,24 +25,39 @@ struct Disk final : raft::LogReader {
   raft::Index configuration_index;
   std::deque<raft::Entry> log;
   KvState state;  // as last flushed
+  // Entries here cannot be read (0: all can), and whether somebody has tried.
+  raft::Index broken;
+  mutable bool broken_found = false;
 
   raft::Index first_index() const override { return base.next(); }
   raft::Index last_index() const override { return base + log.size(); }
   std::optional<raft::Term> term(raft::Index index) const override;
   const raft::Entry& at(raft::Index index) const { return log[index.past(base) - 1]; }
+  bool log_is_broken() const { return broken > base && broken <= last_index(); }
+  // The state stands before the log's beginning, so the log cannot bring it on.
+  bool state_is_missing() const { return state.applied < base; }
   std::vector<raft::Entry> entries(raft::Index from, raft::Index to, std::size_t max_bytes) const override;
 };
 
 class ModelLog final : public server::LogPort {
  public:
-  ModelLog(World& world, Checker& checker, Random& random, const Scenario& scenario, Disk& disk, std::size_t node,
-           std::uint32_t life)
-      : world_(world), checker_(checker), random_(random), scenario_(scenario), disk_(disk), node_(node), life_(life) {}
+  // `distrust`: remembers a peer whose disk went back.
+  ModelLog(World& world, Checker& checker, Random& random, const Scenario& scenario, Disk& disk, Fate& fate,
+           std::size_t node, std::uint32_t life, std::function<void(raft::NodeId)> distrust)
+      : world_(world),
+        checker_(checker),
+        random_(random),
+        scenario_(scenario),
+        disk_(disk),
+        fate_(fate),
+        node_(node),
+        life_(life),
+        distrust_(std::move(distrust)) {}
 
   const raft::LogReader& reader() const override { return disk_; }
   void write(raft::Persist write) override;
   void compact(raft::Index index, raft::Configuration configuration, raft::Index configuration_index) override;
-  void distrust(raft::NodeId) override {}  // Machine fails the run: no disk here loses what was synced
+  void distrust(raft::NodeId peer) override { distrust_(peer); }
   raft::Index compaction_target(raft::Index limit) const override;
   std::uint64_t bytes() const override { return disk_.log.size() * 100; }
 
@@ -49,6 +67,12 @@ class ModelLog final : public server::LogPort {
   // What has been under way is durable now.
   void synced();
   void stall(raft::Instant until) { stalled_until_ = std::max(stalled_until_, until); }
+  // Until told otherwise (0) each sync takes up to this much longer.
+  void slow_down(raft::Duration more) { slower_by_ = more; }
+  // The next one that is under way fails.
+  void fail_next_sync() { sync_fails_ = true; }
+  // All disturbances end.
+  void recover();
   // Power is lost.
   void crash();
 
@@ -75,11 +99,15 @@ class ModelLog final : public server::LogPort {
   Random& random_;
   const Scenario& scenario_;
   Disk& disk_;
+  Fate& fate_;
   const std::size_t node_;
   const std::uint32_t life_;
+  const std::function<void(raft::NodeId)> distrust_;
   std::deque<Item> queue_;
   std::size_t under_way_ = 0;  // of queue_, from its front
   raft::Instant stalled_until_;
+  raft::Duration slower_by_{};
+  bool sync_fails_ = false;
   raft::WriteId last_id_;
   raft::Instant last_report_;
 };

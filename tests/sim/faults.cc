@@ -1,183 +1,167 @@
 #include "tests/sim/faults.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 
 namespace tenaz::sim {
+namespace {
 
-Faults::Faults(World& world, Network& network, Clients& clients, const Scenario& scenario,
+constexpr std::uint64_t kStream = 1'000'000;  // of fault 0
+
+}  // namespace
+
+Faults::Faults(World& world, Network& network, Identities& identities, Checker& checker, Clients& clients,
+               const Scenario& scenario, const std::set<std::uint64_t>& skipped,
                std::vector<std::unique_ptr<Machine>>& machines)
     : world_(world),
       network_(network),
+      identities_(identities),
+      checker_(checker),
       clients_(clients),
       scenario_(scenario),
+      skipped_(skipped),
       machines_(machines),
-      random_(world.seed(), 4) {}
+      restarts_(world.salted_seed(), 4) {}
 
 void Faults::start() {
-  next();
+  schedule();
 }
 
-void Faults::next() {
-  world_.post(random_.between(milliseconds(1), scenario_.fault_interval_max), Event{.kind = EventKind::fault});
+void Faults::schedule() {
+  Random random(world_.seed(), 2 * kStream + next_);
+  Event event{.number = next_++, .kind = EventKind::fault};
+  world_.post(random.between(milliseconds(1), scenario_.fault_interval_max), event);
 }
 
-std::size_t Faults::prominent_node() {
-  if (random_.chance(600))
-    for (std::size_t node = 0; node < scenario_.nodes; ++node)
-      if (machines_[node]->running() && machines_[node]->replica().core().role() == raft::Role::leader) return node;
-  return any_node();
+void Faults::handle(const Event& event) {
+  switch (event.kind) {
+    case EventKind::fault:
+      if (stopped_) return;
+      schedule();
+      if (!skipped_.contains(event.number)) strike(event.number);
+      return;
+    case EventKind::fault_goes_on:
+    case EventKind::flap: {
+      const auto found = lasting_.find(event.number);
+      if (found == lasting_.end()) return;
+      if (event.kind == EventKind::flap) return flap(found->second);
+      // It stays in the map only if it asks for another turn.
+      Fault fault = std::move(found->second);
+      lasting_.erase(found);
+      return goes_on(fault);
+    }
+    case EventKind::end_of_process: {
+      Machine& machine = *machines_[event.node];
+      if (machine.life() != event.life || !machine.fate().ended()) return;
+      machine.crash();
+      return restart_later(event.node, restarts_);
+    }
+    default:
+      if (!machines_[event.node]->up()) machines_[event.node]->start();
+  }
 }
 
-void Faults::strike(const Event&) {
-  if (stopped_) return;
-  next();
-  const FaultWeights& w = scenario_.faults;
-  const unsigned weights[] = {w.crash,   w.crash_all, w.stop,    w.pause,  w.disk_stall,        w.disk_low,
-                              w.isolate, w.split,     w.one_way, w.bridge, w.break_connections, w.transfer,
-                              w.heal};
-  std::uint64_t total = 0;
-  for (const unsigned weight : weights) total += weight;
-  std::uint64_t drawn = random_.below(total);
+FaultKind Faults::draw_kind(Random& random) const {
+  const auto& weights = scenario_.weights;
+  std::uint64_t drawn = random.below(std::accumulate(weights.begin(), weights.end(), std::uint64_t{0}));
   std::size_t kind = 0;
   while (drawn >= weights[kind]) drawn -= weights[kind++];
-  const std::size_t node = prominent_node();
-  Machine& machine = *machines_[node];
-  switch (kind) {
-    case 0:
-      return crash(node);
-    case 1:
-      for (std::size_t each = 0; each < scenario_.nodes; ++each) crash(each);
-      return;
-    case 2:
-      return stop(node);
-    case 3:
-      world_.note(node_name(node) + " pauses");
-      return machine.pause(world_.now() + random_.between(milliseconds(10), milliseconds(3000)));
-    case 4:
-      if (machine.running()) machine.stall_disk(world_.now() + random_.between(milliseconds(10), milliseconds(3000)));
-      return;
-    case 5:
-      if (machine.running()) machine.set_disk_low(random_.chance(500));
-      return;
-    case 6:
-      return isolate();
-    case 7:
-      return split();
-    case 8:
-      return one_way();
-    case 9:
-      return bridge();
-    case 10:
-      for (std::size_t peer = 0; peer < scenario_.nodes; ++peer)
-        if (peer != node && random_.chance(500)) network_.break_connections(node, peer);
-      return;
-    case 11:
-      return transfer();
-    default:
-      world_.note("links heal");
-      return network_.heal();
+  return static_cast<FaultKind>(kind);
+}
+
+void Faults::strike(std::uint64_t number) {
+  Fault fault(number, Random(world_.seed(), kStream + number));
+  fault.kind = draw_kind(fault.random);
+  const bool effective = choose_node(fault) && begin(fault);
+  world_.remember(number * 64 + static_cast<std::uint64_t>(fault.kind) + (effective ? 1'000'000U : 0U));
+  if (effective) ++struck_[static_cast<std::size_t>(fault.kind)];
+}
+
+bool Faults::begin(Fault& fault) {
+  if (fault.kind >= FaultKind::isolate && fault.kind <= FaultKind::storm) return strike_links(fault);
+  if (fault.kind >= FaultKind::disk_stall && fault.kind <= FaultKind::step_back_disk) return strike_disk(fault);
+  return strike_node(fault);
+}
+
+void Faults::goes_on(Fault& fault) {
+  if (fault.kind >= FaultKind::isolate && fault.kind <= FaultKind::storm) return links_recover(fault);
+  if (fault.kind >= FaultKind::disk_stall && fault.kind <= FaultKind::step_back_disk) return disk_goes_on(fault);
+  node_recovers(fault);
+}
+
+// The fault is kept until then.
+void Faults::later(const Fault& fault, raft::Duration after) {
+  lasting_.insert_or_assign(fault.number, fault);
+  Event event{.number = fault.number, .kind = EventKind::fault_goes_on};
+  world_.post(after, event);
+}
+
+void Faults::note(const Fault& fault, const std::string& what) const {
+  world_.note("fault " + std::to_string(fault.number) + ": " + what);
+}
+
+bool Faults::choose_node(Fault& fault) {
+  const std::size_t first = any_node(fault.random);
+  const bool prefer_leader = fault.random.chance(500);
+  bool found = false;
+  for (std::size_t i = 0; i < scenario_.nodes; ++i) {
+    const std::size_t node = (first + i) % scenario_.nodes;
+    if (!machines_[node]->running()) continue;
+    const bool leads = machines_[node]->replica().core().role() == raft::Role::leader;
+    if (found && !(prefer_leader && leads)) continue;
+    found = true;
+    fault.node = node;
+    fault.life = machines_[node]->life();
+    if (!prefer_leader || leads) break;
   }
+  return found;
 }
 
-void Faults::crash(std::size_t node) {
-  if (!machines_[node]->running()) return;
-  machines_[node]->crash();
-  restart_later(node);
+// Mostly about an election timeout, sometimes much longer.
+raft::Duration Faults::lasting(Random& random) {
+  return random.chance(600) ? random.between(milliseconds(10), milliseconds(1500))
+                            : random.between(milliseconds(1000), milliseconds(8000));
 }
 
-void Faults::stop(std::size_t node) {
-  if (!machines_[node]->running() || machines_[node]->paused()) return;
-  machines_[node]->stop();
-  restart_later(node);
-}
-
-void Faults::restart_later(std::size_t node) {
-  Event event{.kind = EventKind::restart};
-  event.node = static_cast<std::uint8_t>(node);
-  world_.post(random_.chance(500) ? random_.between(milliseconds(1), milliseconds(300))
-                                  : random_.between(milliseconds(300), milliseconds(6000)),
-              event);
-}
-
-void Faults::on_restart(const Event& event) {
-  if (!machines_[event.node]->running()) machines_[event.node]->start();
-}
-
-void Faults::cut_both(std::size_t a, std::size_t b) {
-  network_.cut(a, b, true);
-  network_.cut(b, a, true);
-}
-
-void Faults::isolate() {
-  const std::size_t node = prominent_node();
-  world_.note(node_name(node) + " is isolated");
-  for (std::size_t peer = 0; peer < scenario_.nodes; ++peer)
-    if (peer != node) cut_both(node, peer);
-}
-
-void Faults::split() {
-  world_.note("the network splits");
-  const std::uint64_t side = random_.next();
-  for (std::size_t a = 0; a < scenario_.nodes; ++a)
-    for (std::size_t b = a + 1; b < scenario_.nodes; ++b)
-      if (((side >> a) & 1) != ((side >> b) & 1)) cut_both(a, b);
-}
-
-void Faults::one_way() {
-  for (std::uint64_t count = random_.between(1, scenario_.nodes); count > 0; --count) {
-    const std::size_t from = prominent_node();
-    const std::size_t to = any_node();
-    if (from == to) continue;
-    world_.note("nothing gets from " + node_name(from) + " to " + node_name(to));
-    network_.cut(from, to, true);
-  }
-}
-
-void Faults::bridge() {
-  const std::size_t middle = any_node();
-  world_.note("only " + node_name(middle) + " sees both halves");
-  const std::uint64_t side = random_.next();
-  for (std::size_t a = 0; a < scenario_.nodes; ++a)
-    for (std::size_t b = a + 1; b < scenario_.nodes; ++b)
-      if (a != middle && b != middle && ((side >> a) & 1) != ((side >> b) & 1)) cut_both(a, b);
-}
-
-void Faults::transfer() {
-  const std::size_t node = prominent_node();
-  if (!machines_[node]->running()) return;
-  const std::uint64_t target = random_.below(scenario_.nodes + 1);
-  world_.note(node_name(node) + " is asked to hand leadership to " + std::to_string(target));
-  clients_.transfer(node, raft::NodeId(target));
+std::vector<std::size_t> Faults::sound_nodes() const {
+  std::vector<std::size_t> nodes;
+  for (std::size_t node = 0; node < scenario_.nodes; ++node)
+    if (!machines_[node]->written_off()) nodes.push_back(node);
+  return nodes;
 }
 
 void Faults::heal_all() {
   stopped_ = true;
+  lasting_.clear();
   world_.note("all is well from now on");
   network_.heal();
-  network_.calm();
   for (auto& machine : machines_) {
-    if (!machine->running()) machine->start();
-    machine->set_disk_low(false);
+    machine->calm();
+    if (!machine->up()) machine->start();
   }
 }
 
 std::vector<std::size_t> Faults::heal_majority() {
   heal_all();
-  const std::size_t size = scenario_.nodes / 2 + 1;
-  std::vector<std::size_t> nodes(scenario_.nodes);
-  for (std::size_t node = 0; node < scenario_.nodes; ++node) nodes[node] = node;
-  for (std::size_t i = nodes.size() - 1; i > 0; --i) std::swap(nodes[i], nodes[random_.below(i + 1)]);
-  std::vector<bool> inside(scenario_.nodes);
-  for (std::size_t i = 0; i < size; ++i) inside[nodes[i]] = true;
-  for (std::size_t from = 0; from < scenario_.nodes; ++from)
-    for (std::size_t to = 0; to < scenario_.nodes; ++to)
-      if (from != to && !(inside[from] && inside[to]) && random_.chance(500)) {
-        world_.note("nothing gets from " + node_name(from) + " to " + node_name(to));
-        network_.cut(from, to, true);
-      }
-  nodes.resize(size);
+  // Who has lost its state is no voter until others have given it one, and these may lie outside.
+  std::vector<std::size_t> nodes = sound_nodes();
+  std::erase_if(nodes, [this](std::size_t node) { return machines_[node]->state_in_danger(); });
+  for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[restarts_.below(i)]);
+  nodes.resize(scenario_.nodes / 2 + 1);
+  Ways ways;
+  for (const auto& [from, to] : random_ways(scenario_.nodes, restarts_, 500)) {
+    const auto inside = [&nodes](std::size_t node) { return std::find(nodes.begin(), nodes.end(), node) != nodes.end(); };
+    if (inside(from) && inside(to)) continue;
+    world_.note("nothing gets from " + node_name(from) + " to " + node_name(to));
+    ways.emplace_back(from, to);
+  }
+  network_.cut(ways);
   return nodes;
+}
+
+std::uint64_t Faults::struck() const {
+  return std::accumulate(struck_.begin(), struck_.end(), std::uint64_t{0});
 }
 
 }  // namespace tenaz::sim

@@ -34,6 +34,22 @@ bool KvState::holds(const storage::pb::Condition& condition, const Cell* cell) c
                            cell->mod_revision.value) != condition.mod_revisions().end();
 }
 
+void KvState::remember(std::vector<std::pair<std::string, std::optional<Cell>>> before) {
+  last_ = std::make_shared<const Change>(Change{revision, std::move(before), std::move(last_)});
+}
+
+KvState::Cells KvState::at(storage::Revision wanted) const {
+  Cells then = cells;
+  for (const Change* change = last_.get(); change && change->revision > wanted; change = change->earlier.get())
+    for (const auto& [key, cell] : change->before) {
+      if (cell)
+        then.insert_or_assign(key, *cell);
+      else
+        then.erase(key);
+    }
+  return then;
+}
+
 storage::CommandResult KvState::refused(const Cell* cell) const {
   storage::CommandResult result;
   result.code = storage::CommandResult::Code::precondition_failed;
@@ -53,6 +69,7 @@ storage::CommandResult KvState::put(const storage::pb::Put& put) {
   result.revision = result.mod_revision = revision;
   result.create_revision = cell.create_revision;
   result.version = cell.version;
+  remember({{put.key(), before ? std::optional(*before) : std::nullopt}});
   cells.insert_or_assign(put.key(), std::move(cell));
   return result;
 }
@@ -65,6 +82,7 @@ storage::CommandResult KvState::remove(const std::string& key, const storage::pb
   if (before) {
     revision = revision.next();
     digest ^= hash_of(key, *before);
+    remember({{key, *before}});
     cells.erase(found);
     result.deleted = 1;
   }
@@ -84,6 +102,7 @@ storage::CommandResult KvState::remove_range(const storage::pb::DeleteRange& ran
   } else if (result.deleted > 0) {
     revision = revision.next();
     for (auto cell = begin; cell != end; ++cell) digest ^= hash_of(cell->first, cell->second);
+    remember({begin, end});
     cells.erase(begin, end);
   }
   result.revision = revision;

@@ -8,12 +8,7 @@
 namespace tenaz::sim {
 namespace {
 
-constexpr std::size_t kImagesKept = 4;
 constexpr unsigned kIdleTicksMax = 1000;
-// As the fetcher of images has them.
-constexpr raft::Duration kGiveUp = seconds(60);
-constexpr raft::Duration kGiveUpHurried = seconds(2);
-constexpr raft::Duration kAskAgain = milliseconds(100);
 
 raft::Configuration founders(std::size_t nodes) {
   std::vector<raft::Member> members;
@@ -24,21 +19,28 @@ raft::Configuration founders(std::size_t nodes) {
 }  // namespace
 
 Machine::Process::Process(Machine& machine, std::uint32_t life)
-    : log(machine.world_, machine.checker_, machine.random_, machine.scenario_, machine.disk_, machine.node_, life),
-      applier(machine.world_, machine.checker_, machine.random_, machine.scenario_, machine.disk_, log, machine.node_,
-              life) {}
+    : log(machine.world_, machine.checker_, machine.random_, machine.scenario_, machine.disk_, machine.fate_,
+          machine.node_, life,
+          [&machine](raft::NodeId peer) { machine.identities_.distrust(machine.node_, node_of(peer)); }),
+      applier(machine.world_, machine.checker_, machine.random_, machine.scenario_, machine.disk_, log, machine.fate_,
+              machine.node_, life) {}
 
-Machine::Machine(World& world, Network& network, Checker& checker, const Scenario& scenario, std::size_t node,
-                 Peers peers, Counters& counters)
+Machine::Machine(World& world, Network& network, Identities& identities, Checker& checker, const Scenario& scenario,
+                 std::size_t node, Peers peers, Counters& counters)
     : world_(world),
       network_(network),
+      identities_(identities),
       checker_(checker),
       scenario_(scenario),
       node_(node),
       peers_(std::move(peers)),
       counters_(counters),
-      random_(world.seed(), 100 + node) {
+      random_(world.salted_seed(), 100 + node),
+      fate_(world, node) {
   disk_.configuration = founders(scenario.nodes);
+  // Machines were not switched on together.
+  clock_ = Clock(world.now(), raft::Instant(seconds(1)) + random_.between(raft::Duration{}, seconds(100'000)));
+  set_clock_rate(0);
 }
 
 Machine::~Machine() = default;
@@ -50,13 +52,25 @@ Event Machine::event(EventKind kind) const {
 }
 
 void Machine::start() {
+  if (disk_.log_is_broken()) return world_.note(node_name(node_) + " does not start: its log is damaged");
+  if (identities_.of(node_).fenced) return world_.note(node_name(node_) + " does not start: its disk is fenced");
   ++life_;
+  fate_.process_begins(life_);
+  paused_until_ = busy_until_ = world_.now();
   boot_ = random_.next() | 1;
   sequence_ = 0;
-  paused_until_ = world_.now();
+  identities_.started(node_, boot_);
+  if (!disk_.state_is_missing()) return take_part();
+  world_.note(node_name(node_) + " starts without its state");
+  fetching_state_ = true;
+  fetch_state();
+}
+
+void Machine::take_part() {
   world_.note(node_name(node_) + " starts: term " + std::to_string(disk_.hard_state.term.value) + " vote " +
               std::to_string(disk_.hard_state.vote.value) + " log (" + std::to_string(disk_.base.value) + ", " +
               std::to_string(disk_.last_index().value) + "] state " + std::to_string(disk_.state.applied.value));
+  checker_.starts(node_, disk_.hard_state.term);
   process_ = std::make_unique<Process>(*this, life_);
   server::ReplicaStart start;
   start.self = node_id(node_);
@@ -66,51 +80,80 @@ void Machine::start() {
   start.configuration_index = disk_.configuration_index;
   start.applied = disk_.state.applied;
   start.revision = disk_.state.revision;
-  start.now = world_.now();
+  start.now = local_now();
   start.random = [this](std::uint64_t bound) { return random_.below(bound); };
-  start.wall_time_ms = [] { return std::uint64_t{0}; };
+  start.wall_time_ms = [this] { return static_cast<std::uint64_t>(wall_ms_) + world_.since_start() / milliseconds(1); };
   process_->replica = std::make_unique<server::Replica>(
       scenario_.replica, start,
       server::Replica::Ports{process_->log, process_->applier, *this, *this, static_cast<server::Probe&>(*this)});
   network_.process_started(node_);
+  if (fate_.ends_at(Step::started)) return;
   attend();
 }
 
 void Machine::crash() {
-  world_.note(node_name(node_) + " crashes");
+  world_.note(node_name(node_) + (fate_.ended() ? " " + fate_.why() : " crashes"));
   ++counters_.crashes;
-  process_->log.crash();
-  process_.reset();
   ++life_;
-  network_.process_died(node_);
+  fetching_state_ = false;
+  if (process_) {
+    process_->log.crash();
+    // Found when it is next opened, if not before: whoever runs it moves the state away.
+    loses_state_ |= process_->applier.corrupted();
+    process_.reset();
+    network_.process_died(node_);
+  }
+  if (std::exchange(loses_state_, false)) disk_.state = {};
 }
 
 void Machine::stop() {
   world_.note(node_name(node_) + " stops");
-  process_->replica->stop(world_.now());
-  process_->replica->carry_out(world_.now());
+  process_->replica->stop(local_now());
+  process_->replica->carry_out(local_now());
   inspect();
   if (process_->replica->waiting() != 0) world_.fail(node_name(node_) + ": somebody still waits after stop()");
   crash();
 }
 
-void Machine::stall_disk(raft::Instant until) {
-  world_.note(node_name(node_) + " disk stalls");
-  process_->log.stall(until);
+void Machine::empty_disk() {
+  disk_ = {};
+  disk_.configuration = founders(scenario_.nodes);
+  identities_.replace(node_);
 }
 
 void Machine::set_disk_low(bool low) {
-  process_->replica->on_disk_low(world_.now(), low);
+  process_->replica->on_disk_low(local_now(), low);
   attend();
 }
 
+void Machine::set_clock_rate(std::int64_t ppm) {
+  clock_.set_rate(world_.now(), scenario_.clock_ppm[node_] + ppm);
+  if (process_ == nullptr) return;
+  process_->tick_at = raft::Instant::max();
+  schedule_tick();
+}
+
+void Machine::calm() {
+  paused_until_ = busy_until_ = world_.now();
+  cpu_cost_ = {};
+  fate_.disarm();
+  set_clock_rate(0);
+  if (!running()) return;
+  process_->log.recover();
+  process_->applier.slow_down({});
+  set_disk_low(false);
+}
+
 void Machine::handle(const Event& event) {
-  if (!running() || event.life != life_) return;
+  if (event.life != life_) return;
+  if (event.kind == EventKind::state_wanted) return fetch_state();
+  if (!running()) return;
   server::Replica& replica = *process_->replica;
-  const raft::Instant now = world_.now();
+  const raft::Instant now = local_now();
   switch (event.kind) {
     case EventKind::persisted:
       replica.on_persisted(now, raft::WriteId(event.number));
+      if (fate_.ends_at(Step::reported)) return;
       break;
     case EventKind::log_compacted:
       replica.on_log_compacted(now, raft::Index(event.number));
@@ -124,20 +167,15 @@ void Machine::handle(const Event& event) {
     case EventKind::image:
       image_made(raft::NodeId(event.number));
       break;
-    case EventKind::installed: {
-      ++counters_.installs;
-      const raft::SnapshotMeta& meta = process_->applier.installed();
-      process_->installing.reset();
-      world_.note(node_name(node_) + " installed a snapshot at " + std::to_string(meta.index.value));
-      replica.on_installed(now, meta, process_->applier.state().revision);
+    case EventKind::installed:
+      installed();
       break;
-    }
     case EventKind::install_failed:
       process_->installing.reset();
       replica.on_install_failed(now);
       break;
     case EventKind::install_fetched:
-      return fetched();
+      return fetched_piece();
     case EventKind::tick:
       return tick();
     case EventKind::carry_out:
@@ -159,24 +197,28 @@ void Machine::handle(const Event& event) {
 
 void Machine::receive(std::size_t from, server::PeerMessage message) {
   if (!running()) return;
-  process_->replica->on_message(world_.now(), node_id(from), std::move(message));
+  process_->replica->on_message(local_now(), node_id(from), std::move(message));
   attend();
 }
 
 void Machine::attend() {
-  if (process_->carry_out_posted) return;
+  if (cpu_cost_ > raft::Duration{}) busy_until_ = world_.now() + random_.between(raft::Duration{}, cpu_cost_);
+  if (process_->carry_out_posted || fate_.ended()) return;
   if (random_.chance(750)) return carry_out();
   process_->carry_out_posted = true;
   world_.post(random_.between(raft::Duration{}, microseconds(300)), event(EventKind::carry_out));
 }
 
 void Machine::carry_out() {
-  process_->replica->carry_out(world_.now());
+  process_->replica->carry_out(local_now());
   inspect();
   schedule_tick();
+  // The reader of a broken block stops the process.
+  if (disk_.broken_found) fate_.end("stops: its log is damaged");
 }
 
 void Machine::inspect() {
+  if (fate_.ended()) return;
   const raft::Core& core = process_->replica->core();
   checker_.replica_state(node_, core.role(), core.term(), core.commit(), core.last_index());
 }
@@ -185,17 +227,17 @@ void Machine::schedule_tick() {
   const raft::Instant due = process_->replica->deadline();
   if (due >= process_->tick_at) return;
   process_->tick_at = due;
-  world_.post_at(due, event(EventKind::tick));
+  world_.post_at(clock_.when(due), event(EventKind::tick));
 }
 
 void Machine::tick() {
-  if (world_.now() < process_->tick_at) return;  // an earlier one has taken its place
+  const raft::Instant now = local_now();
+  if (now < process_->tick_at) return;  // an earlier one has taken its place, or the clock runs otherwise now
   process_->tick_at = raft::Instant::max();
-  const raft::Instant due = process_->replica->deadline();
-  if (due <= world_.now()) {
-    process_->replica->tick(world_.now());
-    process_->replica->carry_out(world_.now());
-    if (process_->replica->deadline() > world_.now())
+  if (process_->replica->deadline() <= now) {
+    process_->replica->tick(now);
+    process_->replica->carry_out(now);
+    if (process_->replica->deadline() > now)
       process_->idle_ticks = 0;
     else if (++process_->idle_ticks > kIdleTicksMax)
       world_.fail(node_name(node_) + ": the deadline stays in the past");
@@ -209,63 +251,9 @@ bool Machine::send(raft::NodeId to, server::PeerMessage message) {
     world_.fail(node_name(node_) + ": sends to n" + std::to_string(to.value));
     return false;
   }
+  if (fate_.ends_at(Step::sending)) return true;
   checker_.sends(node_, peer, message);
   return network_.send(node_, peer, std::move(message));
-}
-
-void Machine::make_image(raft::NodeId peer) {
-  Event made = event(EventKind::image);
-  made.number = peer.value;
-  world_.post(random_.between(milliseconds(1), milliseconds(200)), made);
-}
-
-void Machine::image_made(raft::NodeId peer) {
-  if (random_.chance(scenario_.disk.no_image_in_thousand))
-    return process_->replica->on_image(world_.now(), peer, {}, {}, {});
-  ++counters_.images;
-  const KvState& state = process_->applier.state();
-  const std::string id = node_name(node_) + "-" + std::to_string(boot_) + "-" + std::to_string(++images_made_);
-  process_->images.emplace(id, state);
-  process_->image_order.emplace_back(peer, id);
-  if (process_->image_order.size() > kImagesKept) {
-    process_->images.erase(process_->image_order.front().second);
-    process_->image_order.pop_front();
-  }
-  process_->replica->on_image(world_.now(), peer, state.applied, state.term, id);
-}
-
-void Machine::install(const raft::Output::Install& install) {
-  world_.note(node_name(node_) + " fetches a snapshot at " + std::to_string(install.meta.index.value));
-  if (process_->installing) world_.fail(node_name(node_) + ": installs two snapshots at once");
-  process_->installing = install;
-  process_->give_up_at = world_.now() + kGiveUp;
-  world_.post(random_.between(milliseconds(1), scenario_.disk.fetch_max), event(EventKind::install_fetched));
-}
-
-void Machine::hurry() {
-  process_->give_up_at = std::min(process_->give_up_at, world_.now() + kGiveUpHurried);
-}
-
-// A fetcher goes on asking a source that does not answer, as it would over a connection that may come back.
-void Machine::fetched() {
-  const raft::Output::Install& install = *process_->installing;
-  const std::size_t from = node_of(install.from);
-  Machine& source = peers_(from);
-  const bool reachable = source.running() && !network_.is_cut(from, node_) && !network_.is_cut(node_, from);
-  if (!reachable && world_.now() < process_->give_up_at)
-    return world_.post(kAskAgain, event(EventKind::install_fetched));
-  const KvState* image = nullptr;
-  if (reachable) {
-    const auto found = source.process_->images.find(install.snapshot_id);
-    if (found != source.process_->images.end()) image = &found->second;
-  }
-  if (!image) {
-    world_.post(random_.between(raft::Duration{}, milliseconds(1)), event(EventKind::install_failed));
-    return;
-  }
-  if (image->applied != install.meta.index || image->term != install.meta.term)
-    world_.fail(node_name(node_) + ": the image is not what was announced");
-  process_->applier.install(install.meta, *image);
 }
 
 void Machine::role_changed(raft::Role role, raft::Term term) {
@@ -273,9 +261,10 @@ void Machine::role_changed(raft::Role role, raft::Term term) {
   world_.remember(node_ * 1000 + static_cast<std::uint64_t>(role) * 100 + term.value);
 }
 
-// No disk here ever loses what was synced.
 void Machine::peer_rolled_back(raft::NodeId peer) {
-  world_.fail(node_name(node_) + ": takes n" + std::to_string(peer.value) + "'s disk as rolled back");
+  world_.note(node_name(node_) + " takes " + node_name(node_of(peer)) + "'s disk as rolled back");
+  if (!peers_(node_of(peer)).written_off())
+    world_.fail(node_name(node_) + ": takes the disk of " + node_name(node_of(peer)) + " as rolled back, which is whole");
 }
 
 void Machine::election_started(raft::Term, bool) {

@@ -1,5 +1,5 @@
-// One node: its disk, and while it runs, the process on it, which is the production replica with models behind its
-// ports.
+// One node: its disk, its clock, and while it runs, the process on it, which is the production replica with models behind
+// its ports.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,10 @@
 #include "server/replica.h"
 #include "tests/sim/applier.h"
 #include "tests/sim/checker.h"
+#include "tests/sim/clock.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/fate.h"
+#include "tests/sim/identity.h"
 #include "tests/sim/network.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/world.h"
@@ -20,7 +23,9 @@ struct Counters {
   std::uint64_t crashes = 0;
   std::uint64_t images = 0;
   std::uint64_t installs = 0;
+  std::uint64_t states_restored = 0;
   std::uint64_t elections = 0;
+  std::uint64_t fenced = 0;
 };
 
 class Machine final : private server::TransportPort, private server::SnapshotPort, private server::Probe {
@@ -28,29 +33,63 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   // Finds another node: an image is fetched from its memory.
   using Peers = std::function<Machine&(std::size_t)>;
 
-  Machine(World& world, Network& network, Checker& checker, const Scenario& scenario, std::size_t node, Peers peers,
-          Counters& counters);
+  Machine(World& world, Network& network, Identities& identities, Checker& checker, const Scenario& scenario,
+          std::size_t node, Peers peers, Counters& counters);
   ~Machine() override;
 
+  // --- its process --------------------------------------------------------------------------------------------------
+  // Does nothing on a disk that may not be used any more. Where the state is missing it is fetched first.
   void start();
   // Power off: what is not on the disk is gone.
   void crash();
   // SIGTERM: everyone who waits is answered, then the process ends.
   void stop();
-  void pause(raft::Instant until) { paused_until_ = std::max(paused_until_, until); }
-  void stall_disk(raft::Instant until);
-  void set_disk_low(bool low);
-
-  bool running() const { return process_ != nullptr; }
-  bool paused() const { return paused_until_ > world_.now(); }
-  raft::Instant paused_until() const { return paused_until_; }
+  bool running() const { return process_ != nullptr && !fate_.ended(); }
+  // Running, or about to be.
+  bool up() const { return process_ != nullptr || fetching_state_; }
   // Counts the processes that have run here.
   std::uint32_t life() const { return life_; }
   std::uint64_t boot() const { return boot_; }
   std::uint64_t next_sequence() { return ++sequence_; }
   server::Replica& replica() { return *process_->replica; }
   const KvState& state() const { return process_->applier.state(); }
+  Fate& fate() { return fate_; }
+
+  // --- what is done to it -------------------------------------------------------------------------------------------
+  // Nothing of it moves on until then, but its clock and its disk's controller.
+  void pause(raft::Instant until) { paused_until_ = std::max(paused_until_, until); }
+  bool paused() const { return paused_until_ > world_.now(); }
+  raft::Instant paused_until() const { return paused_until_; }
+  // From now on each event costs up to this much of its processor; 0: nothing.
+  void slow_cpu(raft::Duration cost) { cpu_cost_ = cost; }
+  raft::Instant busy_until() const { return std::max(paused_until_, busy_until_); }
+  void set_disk_low(bool low);
+  // Of the running process.
+  ModelLog& log() { return process_->log; }
+  Applier& applier() { return process_->applier; }
+  // Its clock gains this much more than the scenario says.
+  void set_clock_rate(std::int64_t ppm);
+  void jump_wall_clock(std::int64_t ms) { wall_ms_ += ms; }
+  // All disturbances end, also those that come by themselves.
+  void calm();
+
+  // --- its disk -----------------------------------------------------------------------------------------------------
   const Disk& disk() const { return disk_; }
+  // At the next crash the state is gone, the log is not.
+  void lose_state_at_crash() { loses_state_ = true; }
+  bool state_in_danger() const {
+    return loses_state_ || disk_.state_is_missing() || (process_ && process_->applier.corrupted());
+  }
+  // While it does not run. A disk that lost something that was promised is never relied on again.
+  void empty_disk();
+  void put_back(Disk copy) { disk_ = std::move(copy); }
+  void break_log(raft::Index index) { disk_.broken = index; }
+  void write_off() { written_off_ = true; }
+  bool written_off() const { return written_off_; }
+
+  // --- its clock ----------------------------------------------------------------------------------------------------
+  raft::Instant local_now() const { return clock_.local(world_.now()); }
+  raft::Instant true_time(raft::Instant local) const { return clock_.when(local); }
 
   // Carries out an event of this node; one of an earlier process does nothing.
   void handle(const Event& event);
@@ -67,9 +106,10 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
     std::map<std::string, KvState> images;
     std::deque<std::pair<raft::NodeId, std::string>> image_order;
     std::optional<raft::Output::Install> installing;
+    std::uint64_t pieces_missing = 0;
     raft::Instant give_up_at;  // on its source, if that cannot be reached
     bool carry_out_posted = false;
-    raft::Instant tick_at = raft::Instant::max();
+    raft::Instant tick_at = raft::Instant::max();  // by its own clock
     unsigned idle_ticks = 0;
   };
 
@@ -82,16 +122,25 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   void election_started(raft::Term term, bool pre_vote) override;
   void peer_rolled_back(raft::NodeId peer) override;
 
+  void take_part();
   void carry_out();
   void inspect();
   void schedule_tick();
   void tick();
+
+  // machine_images.cc
   void image_made(raft::NodeId peer);
-  void fetched();
+  raft::Duration piece_time();
+  void fetched_piece();
+  void installed();
+  void fetch_state();
+  bool restore_state_from(Machine& source);
+
   Event event(EventKind kind) const;
 
   World& world_;
   Network& network_;
+  Identities& identities_;
   Checker& checker_;
   const Scenario& scenario_;
   const std::size_t node_;
@@ -99,11 +148,19 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   Counters& counters_;
   Random random_;
   Disk disk_;
+  bool loses_state_ = false;
+  bool written_off_ = false;
+  Clock clock_;
+  std::int64_t wall_ms_ = 0;
+  Fate fate_;
   std::uint32_t life_ = 0;
   std::uint64_t boot_ = 0;
   std::uint64_t sequence_ = 0;
   std::uint64_t images_made_ = 0;
+  bool fetching_state_ = false;
   raft::Instant paused_until_;
+  raft::Instant busy_until_;
+  raft::Duration cpu_cost_{};
   std::unique_ptr<Process> process_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "raft/describe.h"
+#include "tests/sim/fingerprint.h"
 
 namespace tenaz::sim {
 namespace {
@@ -11,7 +12,11 @@ constexpr raft::Duration kNoticeBreakMax = seconds(2);
 constexpr raft::Duration kReconnectMin = milliseconds(20);
 constexpr raft::Duration kReconnectMax = milliseconds(500);
 constexpr raft::Duration kLateCopyMax = milliseconds(3000);
-// A copy comes by another way than the connection that it was sent on.
+constexpr raft::Duration kOvertakenMax = milliseconds(200);
+constexpr std::uint64_t kStormLoss = 250;
+constexpr std::uint64_t kStormSlow = 250;
+constexpr raft::Duration kStormSlowMax = milliseconds(1500);
+// It comes by another way than the connection that it was sent on.
 constexpr std::uint32_t kAnyConnection = ~std::uint32_t{0};
 
 std::string text_of(const server::PeerMessage& message) {
@@ -32,10 +37,17 @@ std::string text_of(const server::PeerMessage& message) {
 
 }  // namespace
 
-Network::Network(World& world, const NetworkFaults& faults, std::size_t nodes)
-    : world_(world), faults_(faults), random_(world.seed(), 2), nodes_(nodes), links_(nodes * nodes), running_(nodes) {}
+Network::Network(World& world, const NetworkFaults& faults, std::size_t nodes, Greeter greeter)
+    : world_(world),
+      faults_(faults),
+      greeter_(std::move(greeter)),
+      random_(world.salted_seed(), 2),
+      nodes_(nodes),
+      links_(nodes * nodes),
+      running_(nodes) {}
 
 raft::Duration Network::delay() {
+  if (storms_ > 0 && random_.chance(kStormSlow)) return random_.between(faults_.delay_min, kStormSlowMax);
   if (faults_.slow_in_thousand != 0 && random_.chance(faults_.slow_in_thousand))
     return random_.between(faults_.delay_min, std::max(faults_.delay_min, faults_.slow_max));
   return random_.between(faults_.delay_min, faults_.delay_max);
@@ -49,8 +61,11 @@ bool Network::send(std::size_t from, std::size_t to, server::PeerMessage message
     world_.note(node_name(from) + " -> " + node_name(to) + (connection.up ? " " : " (no connection) ") +
                 text_of(message));
   if (!connection.up) return false;
-  const bool lost = way.cut || (faults_.loss_in_thousand != 0 && random_.chance(faults_.loss_in_thousand));
-  if (way.cut && !connection.breaking) {
+  world_.remember(fingerprint_of(message) ^ (from * 64 + to));
+  const bool cut = way.cuts > 0;
+  const bool lost = cut || (faults_.loss_in_thousand != 0 && random_.chance(faults_.loss_in_thousand)) ||
+                    (storms_ > 0 && random_.chance(kStormLoss));
+  if (cut && !connection.breaking) {
     connection.breaking = true;
     Event event{.number = connection.number, .kind = EventKind::connection_break};
     event.node = static_cast<std::uint8_t>(from);
@@ -63,10 +78,15 @@ bool Network::send(std::size_t from, std::size_t to, server::PeerMessage message
     close(from, to, lane);
     return true;
   }
+  const bool between_cores = std::holds_alternative<raft::Message>(message);
+  if (faults_.reorder_in_thousand != 0 && between_cores && random_.chance(faults_.reorder_in_thousand)) {
+    deliver_at(world_.now() + delay() + random_.between(raft::Duration{}, kOvertakenMax), from, to, lane,
+               std::move(message), kAnyConnection);
+    return true;
+  }
   const raft::Instant at = std::max(world_.now() + delay(), connection.last_arrival);
   connection.last_arrival = at;
-  if (faults_.duplicate_in_thousand != 0 && std::holds_alternative<raft::Message>(message) &&
-      random_.chance(faults_.duplicate_in_thousand)) {
+  if (faults_.duplicate_in_thousand != 0 && between_cores && random_.chance(faults_.duplicate_in_thousand)) {
     const raft::Duration later =
         random_.chance(500) ? raft::Duration{} : random_.between(milliseconds(1), kLateCopyMax);
     deliver_at(at + later, from, to, lane, message, kAnyConnection);
@@ -87,8 +107,9 @@ void Network::deliver_at(raft::Instant at, std::size_t from, std::size_t to, std
 std::optional<server::PeerMessage> Network::arrives(const Event& event) {
   server::PeerMessage message = messages_.take(event.slot);
   const Link& way = link(event.peer, event.node);
-  const bool same = event.number == kAnyConnection || event.number == way.lanes[event.lane].number;
-  if (!same || way.cut || !running_[event.node]) return std::nullopt;
+  const Connection& connection = way.lanes[event.lane];
+  const bool same = event.number == kAnyConnection ? connection.up : event.number == connection.number;
+  if (!same || way.cuts > 0 || !running_[event.node]) return std::nullopt;
   ++delivered_;
   if (world_.tracing()) world_.note(node_name(event.node) + " <- " + node_name(event.peer) + " " + text_of(message));
   return message;
@@ -121,7 +142,7 @@ void Network::on_reconnect(const Event& event) {
   Connection& connection = link(event.node, event.peer).lanes[event.lane];
   if (connection.up || !running_[event.node]) return;
   // A handshake needs both directions.
-  if (running_[event.peer] && !is_cut(event.node, event.peer) && !is_cut(event.peer, event.node)) {
+  if (running_[event.peer] && both_ways(event.node, event.peer) && greeter_(event.node, event.peer)) {
     connection.up = true;
     connection.last_arrival = world_.now();
     return;
@@ -161,12 +182,19 @@ void Network::process_started(std::size_t node) {
   }
 }
 
-void Network::heal() {
-  for (Link& way : links_) way.cut = false;
+void Network::cut(const Ways& ways) {
+  for (const auto& [from, to] : ways) ++link(from, to).cuts;
 }
 
-void Network::calm() {
-  faults_.slow_in_thousand = faults_.loss_in_thousand = faults_.duplicate_in_thousand = faults_.break_in_thousand = 0;
+void Network::mend(const Ways& ways) {
+  for (const auto& [from, to] : ways) --link(from, to).cuts;
+}
+
+void Network::heal() {
+  for (Link& way : links_) way.cuts = 0;
+  storms_ = 0;
+  faults_.slow_in_thousand = faults_.loss_in_thousand = faults_.duplicate_in_thousand = 0;
+  faults_.reorder_in_thousand = faults_.break_in_thousand = 0;
 }
 
 }  // namespace tenaz::sim

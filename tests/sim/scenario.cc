@@ -33,6 +33,7 @@ void draw_network(Random& random, NetworkFaults& network) {
   network.slow_max = milliseconds(random.between(20, 1000));
   if (random.chance(500)) network.loss_in_thousand = random.between(1, 100);
   if (random.chance(500)) network.duplicate_in_thousand = random.between(1, 100);
+  if (random.chance(300)) network.reorder_in_thousand = random.between(1, 200);
   if (random.chance(300)) network.break_in_thousand = random.between(1, 10);
 }
 
@@ -44,52 +45,127 @@ void draw_disk(Random& random, DiskFaults& disk) {
   disk.keep_unsynced_in_thousand = random.chance(500) ? 500 : 0;
   if (random.chance(300)) disk.no_image_in_thousand = 200;
   disk.fetch_max = random.chance(300) ? milliseconds(random.between(1000, 6000)) : milliseconds(500);
+  disk.fetch_pieces = random.between(1, 8);
 }
 
-void draw_faults(Random& random, FaultWeights& faults) {
-  const auto weight = [&random](std::uint64_t in_thousand, std::uint64_t most) {
-    return random.chance(in_thousand) ? static_cast<unsigned>(random.between(1, most)) : 0U;
-  };
-  faults.crash = weight(700, 6);
-  faults.crash_all = weight(300, 2);
-  faults.stop = weight(300, 2);
-  faults.pause = weight(500, 4);
-  faults.disk_stall = weight(400, 3);
-  faults.disk_low = weight(200, 2);
-  faults.isolate = weight(600, 4);
-  faults.split = weight(500, 4);
-  faults.one_way = weight(500, 4);
-  faults.bridge = weight(300, 2);
-  faults.break_connections = weight(400, 4);
-  faults.transfer = weight(500, 4);
-  faults.heal = 4;
+void draw_clocks(Random& random, Scenario& scenario) {
+  scenario.clock_ppm.assign(scenario.nodes, 0);
+  if (!random.chance(500)) return;
+  // Crystals are off by 100 ppm at worst; some runs have clocks that are off by a hundred times that.
+  const std::uint64_t most = random.chance(500) ? 200 : 20'000;
+  for (std::int64_t& ppm : scenario.clock_ppm)
+    ppm = static_cast<std::int64_t>(random.below(2 * most + 1)) - static_cast<std::int64_t>(most);
+}
+
+// How often a run has a fault at all, in a thousand, and the most weight that it then has. Few kinds at a time are
+// better than always all of them: each gets runs in which it is the main thing.
+struct Appetite {
+  FaultKind kind;
+  std::uint64_t in_thousand;
+  std::uint64_t most;
+};
+constexpr Appetite kAppetites[] = {
+    {FaultKind::crash, 600, 6},         {FaultKind::crash_several, 300, 2}, {FaultKind::crash_at_step, 500, 6},
+    {FaultKind::stop, 300, 2},          {FaultKind::pause, 400, 4},         {FaultKind::slow_cpu, 250, 2},
+    {FaultKind::disk_stall, 350, 3},    {FaultKind::slow_disk, 250, 2},     {FaultKind::slow_apply, 250, 2},
+    {FaultKind::fsync_error, 250, 2},   {FaultKind::disk_low, 150, 2},      {FaultKind::corrupt_log, 100, 1},
+    {FaultKind::corrupt_state, 200, 2}, {FaultKind::lose_state, 200, 2},    {FaultKind::empty_disk, 100, 1},
+    {FaultKind::put_back_disk, 150, 2}, {FaultKind::step_back_disk, 100, 2}, {FaultKind::clock_rate, 200, 2},
+    {FaultKind::wall_jump, 100, 1},     {FaultKind::isolate, 500, 4},       {FaultKind::split, 400, 4},
+    {FaultKind::one_way, 400, 4},       {FaultKind::bridge, 200, 2},        {FaultKind::chain, 200, 2},
+    {FaultKind::star, 200, 2},          {FaultKind::deaf, 200, 2},          {FaultKind::mute, 200, 2},
+    {FaultKind::random_links, 250, 3},  {FaultKind::flap, 250, 3},          {FaultKind::break_connections, 300, 3},
+    {FaultKind::storm, 200, 2},         {FaultKind::transfer, 400, 4},
+};
+
+void draw_weights(Random& random, std::array<unsigned, kFaultKinds>& weights) {
+  for (const Appetite& appetite : kAppetites)
+    if (random.chance(appetite.in_thousand))
+      weights[static_cast<std::size_t>(appetite.kind)] = static_cast<unsigned>(random.between(1, appetite.most));
+  // Never nothing at all.
+  ++weights[static_cast<std::size_t>(FaultKind::crash)];
+}
+
+void leave_out(Scenario& scenario, const Changes& changes) {
+  NetworkFaults& network = scenario.network;
+  if (changes.left_out(Condition::loss)) network.loss_in_thousand = 0;
+  if (changes.left_out(Condition::delays)) network.slow_in_thousand = 0;
+  if (changes.left_out(Condition::duplicates)) network.duplicate_in_thousand = 0;
+  if (changes.left_out(Condition::reorder)) network.reorder_in_thousand = 0;
+  if (changes.left_out(Condition::breaks)) network.break_in_thousand = 0;
+  if (changes.left_out(Condition::slow_syncs)) scenario.disk.slow_in_thousand = 0;
+  if (changes.left_out(Condition::no_images)) scenario.disk.no_image_in_thousand = 0;
+  if (changes.left_out(Condition::clock_drift)) scenario.clock_ppm.assign(scenario.nodes, 0);
+  if (changes.left_out(Condition::small_limits)) {
+    const raft::Options defaults;
+    raft::Options& raft = scenario.replica.raft;
+    raft.max_append_bytes = defaults.max_append_bytes;
+    raft.max_inflight_appends = defaults.max_inflight_appends;
+    raft.max_inflight_bytes = defaults.max_inflight_bytes;
+    raft.max_uncommitted_bytes = defaults.max_uncommitted_bytes;
+    raft.max_apply_bytes = defaults.max_apply_bytes;
+    raft.cache_bytes = defaults.cache_bytes;
+    const server::ReplicaOptions plain;
+    scenario.replica.max_batch_bytes = plain.max_batch_bytes;
+    scenario.replica.max_inflight_bytes = plain.max_inflight_bytes;
+  }
 }
 
 }  // namespace
 
-Scenario draw_scenario(std::uint64_t seed) {
+const char* to_string(FaultKind kind) {
+  static constexpr const char* kNames[] = {
+      "crash",         "crash several",  "crash at a step", "stop",           "pause",        "slow cpu",
+      "disk stall",    "slow disk",      "slow apply",      "fsync error",    "disk low",     "corrupt log",
+      "corrupt state", "lose state",     "empty disk",      "put back disk",  "step back disk", "clock rate",
+      "wall jump",     "isolate",        "split",           "one way",        "bridge",       "chain",
+      "star",          "deaf",           "mute",            "random links",   "flap",         "break connections",
+      "storm",         "transfer",       "membership"};
+  static_assert(std::size(kNames) == kFaultKinds);
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+Scenario draw_scenario(std::uint64_t seed, const Changes& changes) {
   Random random(seed, 1);
   Scenario scenario;
-  scenario.nodes = random.one_of<std::size_t>({1, 2, 3, 3, 3, 3, 3, 5, 5, 5, 7});
+  scenario.nodes = random.one_of<std::size_t>({1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 7, 7});
+  if (changes.nodes != 0) scenario.nodes = changes.nodes;
   draw_options(random, scenario.replica);
   draw_network(random, scenario.network);
   draw_disk(random, scenario.disk);
-  draw_faults(random, scenario.faults);
+  draw_weights(random, scenario.weights);
   scenario.fault_interval_max = milliseconds(random.between(300, 4000));
-  scenario.fault_time = milliseconds(random.between(3000, 30'000));
+  scenario.fault_time = kFaultTimeMin + milliseconds(random.between(0, 10'000));
   scenario.partial_heal = scenario.nodes >= 3 && random.chance(400);
   scenario.log_retain = random.chance(700) ? random.between(0, 20) : 10'000;
   scenario.flush_interval = milliseconds(random.between(100, 3000));
-  scenario.clients = random.between(2, 8);
   scenario.keys = random.between(1, 6);
-  scenario.think_time_max = milliseconds(random.between(50, 1500));
-  if (random.chance(250)) {
+  scenario.call_interval_max = milliseconds(random.between(100, 200));
+  if (random.chance(150)) {
     // Busy and short of log: conflicts are long, and whoever was away needs a snapshot.
-    scenario.think_time_max = milliseconds(random.between(5, 60));
-    scenario.fault_time = std::min<raft::Duration>(scenario.fault_time, seconds(8));
+    scenario.call_interval_max = milliseconds(random.between(10, 60));
+    scenario.fault_time = kFaultTimeMin;
     scenario.log_retain = random.between(0, 5);
     scenario.flush_interval = milliseconds(random.between(20, 300));
   }
+  draw_clocks(random, scenario);
+  leave_out(scenario, changes);
+  return scenario;
+}
+
+Scenario plain_scenario(std::size_t nodes) {
+  Scenario scenario;
+  scenario.nodes = nodes;
+  scenario.network.delay_min = microseconds(100);
+  scenario.network.delay_max = milliseconds(2);
+  scenario.disk.sync_min = microseconds(100);
+  scenario.disk.sync_max = milliseconds(3);
+  scenario.disk.fetch_max = milliseconds(500);
+  scenario.clock_ppm.assign(nodes, 0);
+  scenario.log_retain = 10'000;
+  scenario.flush_interval = seconds(1);
+  scenario.keys = 3;
+  scenario.call_interval_max = kCallIntervalMax;
   return scenario;
 }
 

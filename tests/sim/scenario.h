@@ -1,12 +1,59 @@
 // What one run is made of, all of it drawn from the seed: how many nodes, how they are configured, what may go wrong.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <vector>
 
 #include "server/replica.h"
+#include "tests/sim/changes.h"
 #include "tests/sim/random.h"
 
 namespace tenaz::sim {
+
+// What goes wrong at a moment, and for most of them, stays so for a while. Numbered in faults.h.
+enum class FaultKind : std::uint8_t {
+  // Processes.
+  crash,          // one node loses power
+  crash_several,  // a random set of nodes at once, all of them too
+  crash_at_step,  // one node, at a chosen step of its work (fate.h)
+  stop,           // SIGTERM
+  pause,          // SIGSTOP: it goes on later, all its timers late
+  slow_cpu,
+  // Disks.
+  disk_stall,
+  slow_disk,
+  slow_apply,
+  fsync_error,    // the node stops
+  disk_low,       // little room is left
+  corrupt_log,    // a block of the log is found broken when it is read: the node stops for good
+  corrupt_state,  // the same in the state, which is then fetched from another node
+  lose_state,     // the state's directory is gone, the log is not
+  empty_disk,     // the others fence the node
+  put_back_disk,  // a copy made before the latest start: they fence it too
+  step_back_disk,  // a copy made since the latest start, that lacks nothing which others do not hold
+  // Clocks.
+  clock_rate,
+  wall_jump,
+  // Links.
+  isolate,
+  split,
+  one_way,  // single links, one direction
+  bridge,   // one node sees both halves
+  chain,    // each node hears only its neighbours
+  star,     // all hear only one node
+  deaf,     // one node hears nobody, and is heard
+  mute,     // one node is heard by nobody, and hears
+  random_links,
+  flap,  // links of a node that come and go
+  break_connections,
+  storm,  // much is lost and late, everywhere
+  // Operators.
+  transfer,
+  membership,  // its place: a change that an operator asks for at any moment. Never drawn yet
+};
+inline constexpr std::size_t kFaultKinds = static_cast<std::size_t>(FaultKind::membership) + 1;
+const char* to_string(FaultKind kind);
 
 struct NetworkFaults {
   raft::Duration delay_min{};
@@ -15,6 +62,7 @@ struct NetworkFaults {
   raft::Duration slow_max{};
   std::uint64_t loss_in_thousand = 0;
   std::uint64_t duplicate_in_thousand = 0;  // of messages between cores; the copy may come much later
+  std::uint64_t reorder_in_thousand = 0;    // of messages between cores, that others of their lane may overtake
   std::uint64_t break_in_thousand = 0;      // a send that breaks its connection
 };
 
@@ -23,27 +71,11 @@ struct DiskFaults {
   raft::Duration sync_max{};
   std::uint64_t slow_in_thousand = 0;
   raft::Duration slow_max{};
-  // At a crash: a prefix of what was not synced is found on the disk all the same.
+  // At a crash: a prefix of what was not synced is found on the disk all the same; the rest of the last batch is torn.
   std::uint64_t keep_unsynced_in_thousand = 0;
   std::uint64_t no_image_in_thousand = 0;
-  raft::Duration fetch_max{};  // of a snapshot, start to end
-};
-
-// Each is how often it is drawn among the faults; 0: never in this run.
-struct FaultWeights {
-  unsigned crash = 0;
-  unsigned crash_all = 0;
-  unsigned stop = 0;
-  unsigned pause = 0;
-  unsigned disk_stall = 0;
-  unsigned disk_low = 0;
-  unsigned isolate = 0;  // one node, the leader for preference
-  unsigned split = 0;    // into two groups
-  unsigned one_way = 0;  // single links, one direction
-  unsigned bridge = 0;   // one node sees both halves
-  unsigned break_connections = 0;
-  unsigned transfer = 0;
-  unsigned heal = 0;
+  raft::Duration fetch_max{};    // of a snapshot, start to end
+  std::uint64_t fetch_pieces = 1;  // each needs its connection
 };
 
 struct Scenario {
@@ -51,17 +83,28 @@ struct Scenario {
   server::ReplicaOptions replica;
   NetworkFaults network;
   DiskFaults disk;
-  FaultWeights faults;
+  std::vector<std::int64_t> clock_ppm;  // [node]: what its clock gains, in microseconds per second
+
+  std::array<unsigned, kFaultKinds> weights{};  // how often each is drawn among the faults; 0: never in this run
   raft::Duration fault_interval_max{};
-  raft::Duration fault_time{};      // how long things go wrong
-  bool partial_heal = false;        // afterwards only some majority is well connected for a while
+  raft::Duration fault_time{};   // how long things go wrong
+  bool partial_heal = false;     // afterwards only some majority is well connected for a while
+
   std::uint64_t log_retain = 0;     // entries kept behind the newest at compaction
   raft::Duration flush_interval{};  // of the state
-  std::size_t clients = 0;
   std::size_t keys = 0;
-  raft::Duration think_time_max{};
+  raft::Duration call_interval_max{};  // between two calls of clients: uniform from 0, so the mean is half of it
 };
 
-Scenario draw_scenario(std::uint64_t seed);
+// What one run must have in it, or it proves nothing.
+inline constexpr raft::Duration kFaultTimeMin = std::chrono::seconds(20);
+inline constexpr std::uint64_t kOperationsMin = 100;
+inline constexpr std::uint64_t kFaultsMin = 5;
+// The mean rate of the clients' calls is 10 per second or more.
+inline constexpr raft::Duration kCallIntervalMax = std::chrono::milliseconds(200);
+
+Scenario draw_scenario(std::uint64_t seed, const Changes& changes);
+// Nothing goes wrong, and all is as configured by default: what the named scenarios begin with.
+Scenario plain_scenario(std::size_t nodes);
 
 }  // namespace tenaz::sim

@@ -2,14 +2,38 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 
-#include "tests/sim/current_seed.h"
+#include "tests/sim/current_run.h"
 #include "tests/sim/simulation.h"
+#include "tests/sim/totals.h"
 
 namespace tenaz::sim {
+namespace {
+
+// Runs in which nothing happens prove nothing.
+void check_that_things_happened(const Totals& totals) {
+  const Report& sum = totals.sum;
+  EXPECT_GT(sum.acknowledged, 50 * totals.runs);
+  EXPECT_GT(sum.reads, 30 * totals.runs);
+  EXPECT_GT(sum.lists, 10 * totals.runs);
+  EXPECT_GT(sum.refused, totals.runs);
+  EXPECT_GT(sum.unknown, totals.runs);
+  EXPECT_GT(sum.leaders, 2 * totals.runs);
+  EXPECT_GT(sum.installs, totals.runs / 2);
+  EXPECT_GT(sum.fenced, 0U);
+  EXPECT_GT(sum.states_restored, 0U);
+  for (std::size_t kind = 0; kind < kFaultKinds; ++kind)
+    if (static_cast<FaultKind>(kind) != FaultKind::membership) {
+      EXPECT_GT(sum.struck[kind], 0U) << "nothing was struck by " << to_string(static_cast<FaultKind>(kind));
+    }
+  for (std::size_t step = 0; step < kSteps; ++step)
+    EXPECT_GT(sum.ended_at[step], 0U) << "nothing crashed at the step " << to_string(static_cast<Step>(step));
+}
+
+}  // namespace
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -17,34 +41,21 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 }
 
 void run_seeds(std::uint64_t from, std::uint64_t count) {
-  announce_seed_on_abort();
-  const auto begin = std::chrono::steady_clock::now();
-  double simulated = 0;
-  std::uint64_t acknowledged = 0, reads = 0, refused = 0, leaders = 0, crashes = 0, installs = 0;
+  announce_run_on_abort();
+  const std::clock_t begin = std::clock();
+  Totals totals;
   for (std::uint64_t seed = from; seed < from + count; ++seed) {
-    set_current_seed(seed);
+    set_current_run(replay_command(seed));
     const Report report = simulate(seed);
     ASSERT_TRUE(report.failure.empty()) << "seed " << seed << " fails " << report.failure
                                         << "\nagain: " << replay_command(seed);
-    simulated += report.simulated_seconds;
-    acknowledged += report.acknowledged;
-    reads += report.reads;
-    refused += report.refused;
-    leaders += report.leaders;
-    crashes += report.crashes;
-    installs += report.installs;
+    ASSERT_GE(report.operations, kOperationsMin) << "seed " << seed;
+    ASSERT_GE(report.faults, kFaultsMin) << "seed " << seed;
+    ASSERT_GE(report.simulated_seconds, std::chrono::duration<double>(kFaultTimeMin).count()) << "seed " << seed;
+    totals.add(report);
   }
-  const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("%llu seeds: %.0f simulated seconds in %.1f s, %.0f per second\n", static_cast<unsigned long long>(count),
-              simulated, wall, simulated / wall);
-  if (count < 100) return;
-  // Runs in which nothing happens prove nothing.
-  EXPECT_GT(acknowledged, 20 * count);
-  EXPECT_GT(reads, 10 * count);
-  EXPECT_GT(refused, 0U);
-  EXPECT_GT(leaders, 2 * count);
-  EXPECT_GT(crashes, count);
-  EXPECT_GT(installs, count / 10);
+  std::printf("%s", summary(totals, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC).c_str());
+  if (count >= 500) check_that_things_happened(totals);
 }
 
 }  // namespace tenaz::sim

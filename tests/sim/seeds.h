@@ -1,4 +1,4 @@
-// Runs of seeds inside a gtest program: fails with the first seed that fails, and the command that shows it again.
+// Shared by the tests that run many seeds.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 namespace tenaz::sim {
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise);
+// Fails, with the command that replays it, at the first seed that does.
 void run_seeds(std::uint64_t from, std::uint64_t count);
 
 }  // namespace tenaz::sim

@@ -38,12 +38,18 @@ enum class EventKind : std::uint8_t {
   flush_begun,
   flush_done,
   install_fetched,
+  state_wanted,
+  identity_written,
+  end_of_process,
   // To the rest.
   reconnect,
   connection_break,
   client,
   call_check,
+  give_up,
   fault,
+  fault_goes_on,
+  flap,
   restart,
 };
 
@@ -87,10 +93,15 @@ class Slab {
 // Ordered by (time, order of posting): nothing else decides what happens next.
 class World {
  public:
-  World(std::uint64_t seed, std::FILE* trace) : seed_(seed), trace_(trace) {}
+  // `salt`: gives the same scenario and faults another course (Changes::salt).
+  World(std::uint64_t seed, std::uint64_t salt, std::FILE* trace)
+      : seed_(seed), salted_(salt == 0 ? seed : mix(seed ^ mix(salt))), trace_(trace) {}
 
   raft::Instant now() const { return now_; }
+  raft::Duration since_start() const { return now_ - raft::Instant(seconds(1)); }
+  // For what the run is made of, and for what happens in it.
   std::uint64_t seed() const { return seed_; }
+  std::uint64_t salted_seed() const { return salted_; }
   std::uint64_t events() const { return order_; }
 
   void post(raft::Duration after, Event event) { post_at(now_ + after, event); }
@@ -141,6 +152,7 @@ class World {
   }
 
   std::uint64_t seed_;
+  std::uint64_t salted_;
   std::FILE* trace_;
   raft::Instant now_{seconds(1)};
   std::uint64_t order_ = 0;

@@ -1,0 +1,128 @@
+// Images of the state: made for others, fetched piece by piece and put in force, and what a node does that has lost its
+// state. Models of server/host_state.cc and snapshot_*.cc, which work with files and sockets.
+#include <algorithm>
+
+#include "tests/sim/machine.h"
+
+namespace tenaz::sim {
+namespace {
+
+constexpr std::size_t kImagesKept = 4;
+// As the fetcher of images has them.
+constexpr raft::Duration kGiveUp = seconds(60);
+constexpr raft::Duration kGiveUpHurried = seconds(2);
+constexpr raft::Duration kAskAgain = milliseconds(100);
+
+}  // namespace
+
+void Machine::make_image(raft::NodeId peer) {
+  Event made = event(EventKind::image);
+  made.number = peer.value;
+  world_.post(random_.between(milliseconds(1), milliseconds(200)), made);
+}
+
+void Machine::image_made(raft::NodeId peer) {
+  if (random_.chance(scenario_.disk.no_image_in_thousand))
+    return process_->replica->on_image(local_now(), peer, {}, {}, {});
+  ++counters_.images;
+  const KvState& state = process_->applier.state();
+  const std::string id = node_name(node_) + "-" + std::to_string(boot_) + "-" + std::to_string(++images_made_);
+  process_->images.emplace(id, state);
+  process_->image_order.emplace_back(peer, id);
+  if (process_->image_order.size() > kImagesKept) {
+    process_->images.erase(process_->image_order.front().second);
+    process_->image_order.pop_front();
+  }
+  if (fate_.ends_at(Step::image_made)) return;
+  process_->replica->on_image(local_now(), peer, state.applied, state.term, id);
+}
+
+void Machine::install(const raft::Output::Install& install) {
+  if (fate_.ended()) return;
+  world_.note(node_name(node_) + " fetches a snapshot at " + std::to_string(install.meta.index.value));
+  if (process_->installing) world_.fail(node_name(node_) + ": installs two snapshots at once");
+  process_->installing = install;
+  process_->pieces_missing = scenario_.disk.fetch_pieces;
+  process_->give_up_at = world_.now() + kGiveUp;
+  world_.post(piece_time(), event(EventKind::install_fetched));
+}
+
+raft::Duration Machine::piece_time() {
+  const auto pieces = static_cast<std::int64_t>(scenario_.disk.fetch_pieces);
+  return random_.between(milliseconds(1) / pieces, scenario_.disk.fetch_max / pieces);
+}
+
+void Machine::hurry() {
+  process_->give_up_at = std::min(process_->give_up_at, world_.now() + kGiveUpHurried);
+}
+
+// A fetcher goes on asking a source that does not answer, as it would over a connection that may come back; what it has
+// is not fetched again.
+void Machine::fetched_piece() {
+  const raft::Output::Install& install = *process_->installing;
+  Machine& source = peers_(node_of(install.from));
+  const bool reachable = source.running() && !source.paused() && network_.both_ways(source.node_, node_);
+  if (!reachable && world_.now() < process_->give_up_at)
+    return world_.post(kAskAgain, event(EventKind::install_fetched));
+  const KvState* image = nullptr;
+  if (reachable) {
+    const auto found = source.process_->images.find(install.snapshot_id);
+    if (found != source.process_->images.end()) image = &found->second;
+  }
+  if (!image) {
+    world_.note(node_name(node_) + " cannot fetch the snapshot");
+    world_.post(random_.between(raft::Duration{}, milliseconds(1)), event(EventKind::install_failed));
+    return;
+  }
+  if (fate_.ends_at(Step::piece_fetched)) return;
+  if (--process_->pieces_missing > 0) return world_.post(piece_time(), event(EventKind::install_fetched));
+  if (image->applied != install.meta.index || image->term != install.meta.term)
+    world_.fail(node_name(node_) + ": the image is not what was announced");
+  if (fate_.ends_at(Step::image_fetched)) return;
+  process_->applier.install(install.meta, *image);
+}
+
+void Machine::installed() {
+  ++counters_.installs;
+  const raft::SnapshotMeta& meta = process_->applier.installed();
+  process_->installing.reset();
+  world_.note(node_name(node_) + " installed a snapshot at " + std::to_string(meta.index.value));
+  process_->replica->on_installed(local_now(), meta, process_->applier.state().revision);
+}
+
+// As Host::fetch_state: a state that stands before the log's beginning cannot be brought on by the own log. Until some
+// other node has given it one, this node takes no part in anything.
+void Machine::fetch_state() {
+  if (!fetching_state_) return;
+  const std::size_t source = static_cast<std::size_t>(random_.below(scenario_.nodes));
+  if (!paused() && source != node_ && restore_state_from(peers_(source))) {
+    fetching_state_ = false;
+    ++counters_.states_restored;
+    if (fate_.ends_at(Step::state_restored)) return;
+    return take_part();
+  }
+  world_.post(random_.between(milliseconds(10), milliseconds(500)), event(EventKind::state_wanted));
+}
+
+// As RaftLog::replace_state: a log that holds the very entry where the state stands agrees with the others up to there,
+// and stays as it is; any other ends before, or went another way.
+bool Machine::restore_state_from(Machine& source) {
+  if (!source.running() || source.paused() || !network_.both_ways(source.node_, node_)) return false;
+  const KvState& state = source.state();
+  if (state.applied < disk_.base) return false;
+  if (disk_.term(state.applied) != state.term) {
+    const auto [configuration, index] = source.replica().core().configuration_at(state.applied);
+    disk_.log.clear();
+    disk_.base = state.applied;
+    disk_.base_term = state.term;
+    disk_.configuration = configuration;
+    disk_.configuration_index = index;
+    if (disk_.hard_state.term < state.term) disk_.hard_state = {state.term, {}};
+  }
+  disk_.state = state;
+  world_.note(node_name(node_) + " has got a state at " + std::to_string(state.applied.value) + " from " +
+              node_name(source.node_));
+  return true;
+}
+
+}  // namespace tenaz::sim
