@@ -37,6 +37,8 @@ TEST(Election, AReplyCountsOnlyForItsOwnCampaign) {
   EXPECT_EQ(solo.core().role(), Role::pre_candidate) << "a vote is no pre-vote";
   solo.persist(solo.step(2, solo.grant(2, true)));
   ASSERT_EQ(solo.core().term(), Term{2});
+  solo.step(3, solo.grant(2, true));
+  EXPECT_EQ(solo.core().role(), Role::candidate) << "a pre-vote is no vote";
   solo.step(3, solo.grant(1, false));
   EXPECT_EQ(solo.core().role(), Role::candidate) << "a vote of term 1 does not count in term 2";
   VoteReply refused{Term{2}, Term{2}, false, false, {}};
@@ -45,6 +47,39 @@ TEST(Election, AReplyCountsOnlyForItsOwnCampaign) {
   EXPECT_EQ(solo.core().role(), Role::candidate) << "the first word of a voter counts";
   solo.step(3, solo.grant(2, false));
   EXPECT_EQ(solo.core().role(), Role::leader);
+}
+
+TEST(Election, AVoterCountsOnce) {
+  Solo solo(voters(5));
+  solo.wake();
+  solo.step(2, solo.grant(1, true));
+  solo.step(2, solo.grant(1, true));
+  EXPECT_EQ(solo.core().role(), Role::pre_candidate);
+  solo.persist(solo.step(3, solo.grant(1, true)));
+  solo.step(4, solo.grant(1, false));
+  solo.step(4, solo.grant(1, false));
+  EXPECT_EQ(solo.core().role(), Role::candidate);
+  solo.step(5, solo.grant(1, false));
+  EXPECT_EQ(solo.core().role(), Role::leader);
+}
+
+// Who asks in a term that is past may be the only one whose log can win: it must learn of the later term.
+TEST(Election, WhoAsksInAnOldTermIsToldOfTheLaterOne) {
+  for (const bool pre_vote : {true, false}) {
+    Solo later(voters(3), {Term{5}, NodeId{}});
+    const auto told = all<VoteReply>(later.step(2, ask(3, 9, 2, pre_vote)).send_now);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_FALSE(told[0].granted);
+    EXPECT_EQ(told[0].term, Term{5});
+
+    Solo earlier(voters(3), {Term{2}, NodeId{}});
+    earlier.wake();
+    if (!pre_vote) earlier.persist(earlier.step(3, earlier.grant(3, true)));
+    earlier.step(2, told[0]);
+    EXPECT_EQ(earlier.core().term(), Term{5});
+    earlier.wake();
+    EXPECT_EQ(earlier.core().role(), Role::pre_candidate) << "and stands in it";
+  }
 }
 
 TEST(Election, VotesByTermAndLogAlone) {

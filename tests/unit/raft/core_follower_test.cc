@@ -78,6 +78,17 @@ TEST(Follower, AnswersWaitForTheTermToBeDurable) {
   EXPECT_EQ(all<HeartbeatReply>(solo.step(2, Heartbeat{Term{1}, Index{}, 3}).send_now).size(), 1U);
 }
 
+TEST(Follower, AcknowledgesEntriesOnceTheyAreDurable) {
+  Solo solo(voters(3), {Term{1}, NodeId{}});
+  const Output out = solo.step(2, append(1, 0, 0, 0, {entry(1, 1)}));
+  EXPECT_TRUE(out.send_now.empty());
+  ASSERT_EQ(all<AppendReply>(out.send_when_durable).size(), 1U);
+  EXPECT_EQ(out.durable_after, out.persist->id);
+  const Output repeated = solo.step(2, append(1, 0, 0, 0, {entry(1, 1)}));
+  EXPECT_TRUE(repeated.send_now.empty()) << "a repeated append is no faster";
+  EXPECT_EQ(repeated.durable_after, out.persist->id);
+}
+
 InstallSnapshot image(std::uint64_t term, std::uint64_t index, std::uint64_t index_term) {
   return {Term{term}, {Index{index}, Term{index_term}, voters(3), Index{}}, "image"};
 }
@@ -111,6 +122,23 @@ TEST(Follower, WhileASnapshotComesInItNeitherAppendsNorStands) {
   EXPECT_EQ(solo.core().status().first_index, Index{10});
   EXPECT_EQ(solo.core().applied_index(), Index{9});
   EXPECT_EQ(all<VoteRequest>(solo.wake().send_now).size(), 2U);
+}
+
+// The write of entries 1 to 3 is under way when a snapshot at 2 takes the place of the log. Its report says nothing of
+// the entry 3 that comes then.
+TEST(Follower, AWriteFromBeforeASnapshotVouchesForNothingBehindIt) {
+  Solo solo(voters(3), {Term{1}, NodeId{}});
+  const Output before = solo.step(2, append(1, 0, 0, 0, {entry(1, 1), entry(2, 1), entry(3, 1)}));
+  ASSERT_TRUE(solo.step(3, image(2, 2, 2)).install);
+  const SnapshotMeta meta = image(2, 2, 2).meta;
+  solo.disk().reset(meta);
+  solo.core().snapshot_installed(solo.now, meta);
+  solo.core().take_output();
+  const Output after = solo.step(3, append(2, 2, 2, 2, {entry(3, 2)}));
+  solo.core().persisted(solo.now, before.persist->id);
+  EXPECT_EQ(solo.core().status().durable_index, Index{2});
+  solo.persist(after);
+  EXPECT_EQ(solo.core().status().durable_index, Index{3});
 }
 
 TEST(FollowerDeathTest, ACommittedEntryIsNeverOverwritten) {

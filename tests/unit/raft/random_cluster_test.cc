@@ -6,7 +6,10 @@
 //
 // TENAZ_SEED=n replays one seed; TENAZ_SEEDS=n sets how many run.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <queue>
@@ -355,6 +358,18 @@ class Chaos {
   std::uint64_t snapshots_ = 0;
 };
 
+std::uint64_t current_seed = 0;
+
+// An impossible state ends the process, and nobody is left to print the trace.
+extern "C" void say_which_seed(int) {
+  char text[96];
+  const int length =
+      std::snprintf(text, sizeof text, "replay: TENAZ_SEED=%llu raft_test --gtest_filter=RandomCluster.*\n",
+                    static_cast<unsigned long long>(current_seed));
+  const bool written = write(STDERR_FILENO, text, static_cast<std::size_t>(length)) == length;
+  std::_Exit(written ? 1 : 3);
+}
+
 TEST(RandomCluster, IsSafeUnderChaosAndLivesAfterIt) {
   std::uint64_t first = 1;
   std::uint64_t count = 1000;
@@ -371,8 +386,11 @@ TEST(RandomCluster, IsSafeUnderChaosAndLivesAfterIt) {
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     SCOPED_TRACE("replay: TENAZ_SEED=" + std::to_string(seed) + " raft_test --gtest_filter=RandomCluster.*");
     ::testing::Test::RecordProperty("seed", std::to_string(seed));
+    current_seed = seed;
+    const auto before = std::signal(SIGABRT, say_which_seed);
     Chaos chaos(seed);
     chaos.run();
+    std::signal(SIGABRT, before);
     if (HasFailure()) return;
     acknowledged += chaos.acknowledged();
     reads += chaos.reads();

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <boost/asio/post.hpp>
+#include <future>
+#include <thread>
 
 #include "storage/command.h"
 #include "tests/unit/server_peer/support.h"
@@ -166,6 +168,14 @@ TEST_F(SnapshotTransfer, TheWholeStateArrives) {
   expect_equal_state();
   EXPECT_GT(image_bytes, 1'000'000U);
   EXPECT_EQ(received_bytes, image_bytes);
+}
+
+// Of a big state it takes long, and who asks has heartbeats to send.
+TEST_F(SnapshotTransfer, AnImageIsNotMadeByWhoAsksForIt) {
+  std::promise<std::thread::id> maker;
+  sender->make_image(state,
+                     [&](raft::Index, raft::Term, const std::string&) { maker.set_value(std::this_thread::get_id()); });
+  EXPECT_NE(maker.get_future().get(), std::this_thread::get_id());
 }
 
 TEST_F(SnapshotTransfer, GoesOnWhereItWasAfterBrokenConnections) {
