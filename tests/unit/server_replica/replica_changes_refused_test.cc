@@ -6,7 +6,7 @@ namespace {
 
 using raft::ChangeRefusal;
 
-class ReplicaMembership : public ReplicaTest {
+class ChangeRefusals : public ReplicaTest {
  protected:
   void ask(raft::MembershipChange change, milliseconds timeout = std::chrono::seconds(30)) {
     replica->change_membership(now, std::move(change), now + timeout, [this](const ChangeResult& result) {
@@ -22,7 +22,7 @@ class ReplicaMembership : public ReplicaTest {
   std::optional<ChangeResult> answered;
 };
 
-TEST_F(ReplicaMembership, ALeaderNamesWhoDoesNotAnswer) {
+TEST_F(ChangeRefusals, ALeaderNamesWhoDoesNotAnswer) {
   lead_of_three();
   ask(raft::RemoveMember{NodeId{2}});
   EXPECT_FALSE(answered) << "a leader that is new may yet hear of node 3";
@@ -39,7 +39,7 @@ TEST_F(ReplicaMembership, ALeaderNamesWhoDoesNotAnswer) {
   EXPECT_EQ(answered->configuration.voters.size(), 3u);
 }
 
-TEST_F(ReplicaMembership, ALeaderThatHearsOfThemInTimeGoesOn) {
+TEST_F(ChangeRefusals, ALeaderThatHearsOfThemInTimeGoesOn) {
   lead_of_three();
   ask(raft::RemoveMember{NodeId{2}});
   EXPECT_FALSE(answered);
@@ -55,14 +55,14 @@ TEST_F(ReplicaMembership, ALeaderThatHearsOfThemInTimeGoesOn) {
   EXPECT_EQ(answered->configuration_index, Index{3}) << "2 is joint";
 }
 
-TEST_F(ReplicaMembership, TheRefusalComesBeforeTheDeadlineDoes) {
+TEST_F(ChangeRefusals, TheRefusalComesBeforeTheDeadlineDoes) {
   lead_of_three();
   ask(raft::RemoveMember{NodeId{2}}, milliseconds(50));
   ASSERT_TRUE(answered);
   EXPECT_EQ(refusal(), ChangeRefusal::would_lose_quorum);
 }
 
-TEST_F(ReplicaMembership, AFollowerPassesTheLeadersReasonOn) {
+TEST_F(ChangeRefusals, AFollowerPassesTheLeadersReasonOn) {
   start(3);
   heartbeat(2, 1);
   ask(raft::PromoteMember{NodeId{3}});
@@ -76,7 +76,7 @@ TEST_F(ReplicaMembership, AFollowerPassesTheLeadersReasonOn) {
   EXPECT_EQ(answered->detail, "it lacks this and that");
 }
 
-TEST_F(ReplicaMembership, ALeaderTellsAFollowerWhy) {
+TEST_F(ChangeRefusals, ALeaderTellsAFollowerWhy) {
   lead_of_three();
   replica->on_message(now, NodeId{2}, ChangeRequest{7, 8, raft::RemoveMember{NodeId{2}}});
   replica->carry_out(now);
@@ -86,7 +86,7 @@ TEST_F(ReplicaMembership, ALeaderTellsAFollowerWhy) {
   EXPECT_TRUE(replies[0].detail.ends_with("no answer from 3")) << replies[0].detail;
 }
 
-TEST_F(ReplicaMembership, WhatWasAskedIsNotAskedAgain) {
+TEST_F(ChangeRefusals, WhatWasAskedIsNotAskedAgain) {
   start(3);
   heartbeat(2, 1);
   ask(raft::RemoveMember{NodeId{3}}, milliseconds(500));
@@ -101,7 +101,7 @@ TEST_F(ReplicaMembership, WhatWasAskedIsNotAskedAgain) {
   EXPECT_FALSE(answered->not_applied) << "the leader may have appended it";
 }
 
-TEST_F(ReplicaMembership, WhoAskedANodeToRemoveItselfIsAnswered) {
+TEST_F(ChangeRefusals, WhoAskedANodeToRemoveItselfIsAnswered) {
   start(3);
   heartbeat(2, 1);
   ask(raft::RemoveMember{NodeId{1}});
@@ -114,7 +114,7 @@ TEST_F(ReplicaMembership, WhoAskedANodeToRemoveItselfIsAnswered) {
   EXPECT_EQ(answered->configuration.members.size(), 2u);
 }
 
-TEST_F(ReplicaMembership, OtherChangesAreLeftOpenByARemoval) {
+TEST_F(ChangeRefusals, OtherChangesAreLeftOpenByARemoval) {
   start(3);
   heartbeat(2, 1);
   ask(raft::RemoveMember{NodeId{3}});
