@@ -61,7 +61,9 @@ void check_target(Exchange& exchange) {
   const NodeStatus& status = exchange.status_result;
   const raft::NodeId target = exchange.transfer_to;
   const auto& voters = status.configuration.voters;
-  if (target && std::find(voters.begin(), voters.end(), target) == voters.end()) {
+  if (status.joining) {
+    answer(exchange, problem_of(Failure::joining));
+  } else if (target && std::find(voters.begin(), voters.end(), target) == voters.end()) {
     answer(exchange, {.code = Code::bad_json,
                       .detail = "\"to\": node " + std::to_string(target.value) + " is no voter of this cluster"});
   } else if (target && target == status.raft.leader) {

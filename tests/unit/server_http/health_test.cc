@@ -53,6 +53,7 @@ TEST_F(Health, ANodeThatWaitsToBeAdmittedSaysSo) {
   EXPECT_NE(status.at("hint").as_string().find("cluster.join"), std::string::npos);
   node_->change_status([](NodeStatus& s) { s.cluster_id = "00112233445566778899aabbccddeeff"; });
   EXPECT_NE(call("GET", "/v1/status").json().at("hint").as_string().find("POST /v1/members"), std::string::npos);
+  EXPECT_EQ(call("POST", "/v1/leadership", kJson, "{}").problem(), "not_ready");
   const Reply ready = call("GET", "/readyz");
   EXPECT_EQ(ready.status, 503u);
   EXPECT_EQ(ready.member("failed"), R"(["member","leader","quorum"])");
