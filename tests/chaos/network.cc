@@ -37,7 +37,7 @@ std::string rule(const std::string& from, const Loss& loss) {
     case Loss::How::reset:
       return text + (loss.what == Loss::What::messages ? "" : " meta l4proto tcp") + " reject with tcp reset\n";
     case Loss::How::sometimes:
-      return text + " numgen random mod 100 < " + std::to_string(loss.percent) + " drop\n";
+      return text + (loss.percent >= 100 ? "" : " numgen random mod 100 < " + std::to_string(loss.percent)) + " drop\n";
   }
   return {};
 }

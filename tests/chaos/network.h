@@ -57,6 +57,8 @@ class Network {
   // Each node of the cluster on its host.
   void place(harness::Cluster& cluster) const;
   std::string address(int host) const;
+  // The command, run on that host.
+  std::vector<std::string> inside(int host, std::vector<std::string> command) const;
 
   // These say what shall be; apply() makes it so, on all hosts at about the same time. Throws std::runtime_error if it
   // cannot.
@@ -73,7 +75,6 @@ class Network {
   bool connected(int a, int b) const;
 
  private:
-  std::vector<std::string> inside(int host, std::vector<std::string> command) const;
   std::string rules(int host) const;
   bool set_up();
   bool run(const std::vector<std::string>& command);
