@@ -139,6 +139,8 @@ void Machine::calm() {
   fate_.disarm();
   set_clock_rate(0);
   if (!running()) return;
+  // One that was put off to the end of a pause comes only then, though the pause is over now.
+  process_->carry_out_posted = false;
   process_->log.recover();
   process_->applier.slow_down({});
   set_disk_low(false);
