@@ -108,7 +108,7 @@ TEST_F(StalledLeader, OfFiveNeedsThreeOthers) {
   five.step(2, five.grant(1, false));
   five.step(3, five.grant(1, false));
   five.persist(five.persist(standing));
-  for (const std::uint64_t id : {2, 3, 4, 5}) five.step(id, accepted(1, 1));
+  for (const std::uint64_t id : {2U, 3U, 4U, 5U}) five.step(id, accepted(1, 1));
   five.core().propose(five.now, make_payload("x"));
   five.core().take_output();
   five.core().disk_stalled(five.now, true);
