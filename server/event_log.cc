@@ -35,6 +35,10 @@ void EventLog::waits_for_state() {
   if (standing_) standing_("the state is missing: fetching it from another node");
 }
 
+void EventLog::waits_for_admission() {
+  if (standing_) standing_("waiting to be admitted to the cluster");
+}
+
 void EventLog::election_started(raft::Term term, bool pre_vote) {
   if (pre_vote)
     spdlog::info("raft: no word from a leader; asking whether an election after term {} would succeed", term.value);

@@ -15,8 +15,9 @@ class EventLog final : public Probe {
   explicit EventLog(Probe& next, std::function<void(const std::string&)> standing = nullptr)
       : next_(next), standing_(std::move(standing)) {}
 
-  // The state is missing, so that this node takes no part yet.
+  // This node takes no part yet: its state is missing, or its cluster has not admitted it. Until standing_changed().
   void waits_for_state();
+  void waits_for_admission();
 
   void role_changed(raft::Role role, raft::Term term) override;
   void leader_changed(raft::NodeId leader, raft::Term term) override;

@@ -174,10 +174,10 @@ void Host::take_part() {
   state_missing_ = false;
   replica_ = std::make_unique<Replica>(replica_options, start,
                                        Replica::Ports{*log_writer_, *applier_, *transport_, *this, events_});
-  events_.standing_changed(replica_->core().role(), replica_->core().term(), replica_->core().leader());
   const raft::Configuration& configuration = replica_->core().configuration();
   transport_->set_members(configuration.members, configuration.retired);
   if (configuration.members.empty()) {
+    events_.waits_for_admission();
     if (log_->cluster_id() == peer::kNoCluster)
       spdlog::info("this node joins a cluster: it asks {} which one that is", fmt::join(options_.join, ", "));
     else
@@ -185,6 +185,7 @@ void Host::take_part() {
                    cluster_text());
     return;
   }
+  events_.standing_changed(replica_->core().role(), replica_->core().term(), replica_->core().leader());
   spdlog::info("cluster {}: members {}; log {}..{}, state at index {}, revision {}, term {}", cluster_text(),
                members_text(configuration), log_->first_index().value, log_->last_index().value,
                state->applied_index().value, state->reader().revision().value, log_->hard_state().term.value);

@@ -40,13 +40,15 @@ TEST_F(EventLogTest, TheStandingSaysRoleTermAndLeader) {
   std::vector<std::string> told;
   EventLog log(next_, [&](const std::string& text) { told.push_back(text); });
   log.waits_for_state();
+  log.waits_for_admission();
   log.standing_changed(raft::Role::follower, raft::Term{4}, raft::NodeId{2});
   log.standing_changed(raft::Role::pre_candidate, raft::Term{4}, raft::NodeId{});
   log.standing_changed(raft::Role::leader, raft::Term{5}, raft::NodeId{1});
   log.standing_changed(raft::Role::learner, raft::Term{6}, raft::NodeId{3});
   EXPECT_THAT(told, testing::ElementsAre("the state is missing: fetching it from another node",
-                                         "follower, term 4, leader node 2", "pre_candidate, term 4, no leader",
-                                         "leader, term 5", "learner, term 6, leader node 3"));
+                                         "waiting to be admitted to the cluster", "follower, term 4, leader node 2",
+                                         "pre_candidate, term 4, no leader", "leader, term 5",
+                                         "learner, term 6, leader node 3"));
 }
 
 }  // namespace

@@ -17,12 +17,17 @@ constexpr seconds kPatience{60};
 
 class HostTest : public ::testing::Test {
  protected:
-  void start() {
+  // `join`: addresses; none: it founds a cluster of one.
+  void start(const std::vector<std::string>& join = {}) {
     HostOptions options;
     options.self = raft::NodeId{1};
-    options.cluster_id = std::string(32, '1');
     options.data_dir = directory_;
-    options.founding = raft::founding_configuration({{options.self, "", "", "", ""}});
+    options.join = join;
+    if (join.empty()) {
+      options.cluster_id = std::string(32, '1');
+      options.founding = raft::founding_configuration({{options.self, "", "", "", ""}});
+    }
+    options.standing = [this](const std::string& text) { standings_.push_back(text); };
     options.peer.listen = "127.0.0.1:0";
     auto opened = Host::open(options, metrics_, [](const storage::Error& error) { FAIL() << error.message; });
     ASSERT_TRUE(opened) << opened.error().message;
@@ -51,6 +56,7 @@ class HostTest : public ::testing::Test {
   const std::filesystem::path directory_ = testing::TempDir() + "tenaz-host-" + std::to_string(::getpid()) + "-" +
                                            testing::UnitTest::GetInstance()->current_test_info()->name();
   Metrics metrics_;
+  std::vector<std::string> standings_;  // the replica's thread, until stop()
   std::unique_ptr<Host> host_;
 };
 
@@ -72,6 +78,22 @@ TEST_F(HostTest, OnTheWayOutItServesUntilItDrains) {
   EXPECT_TRUE(refused.not_applied);
   EXPECT_TRUE(stopping());
   host_->stop();
+}
+
+TEST_F(HostTest, HowItStandsIsToldFromTheStart) {
+  start();
+  EXPECT_FALSE(put().failure);
+  host_->stop();
+  ASSERT_FALSE(standings_.empty());
+  EXPECT_EQ(standings_.front(), "follower, term 0, no leader");
+  EXPECT_EQ(standings_.back(), "leader, term 1");
+}
+
+TEST_F(HostTest, WhoWaitsToBeAdmittedSaysSo) {
+  start({"127.0.0.1:1"});
+  EXPECT_FALSE(stopping());  // the replica's thread has begun
+  host_->stop();
+  EXPECT_EQ(standings_, std::vector<std::string>{"waiting to be admitted to the cluster"});
 }
 
 TEST_F(HostTest, BothDatabasesShowTheirFigures) {
