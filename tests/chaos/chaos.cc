@@ -33,11 +33,19 @@ std::vector<const FaultKind*> kinds_of(const Plan& plan) {
   return kinds;
 }
 
+harness::Settings with_small_buffers(harness::Settings settings) {
+  // Snapshots, flushes and new log files come often.
+  settings.try_emplace("storage.log_retain_bytes", "\"256KiB\"");
+  settings.try_emplace("storage.write_buffer_bytes", "\"1MiB\"");
+  settings.try_emplace("storage.log_buffer_bytes", "\"1MiB\"");
+  return settings;
+}
+
 GroundOptions ground_options(const Plan& plan, const std::vector<const FaultKind*>& kinds) {
   GroundOptions options;
   options.nodes = plan.nodes;
   options.seed = plan.seed;
-  options.settings = plan.settings;
+  options.settings = with_small_buffers(plan.settings);
   for (const FaultKind* kind : kinds) {
     options.preload |= kind->preload;
     options.small_disks |= kind->small_disks;
@@ -197,6 +205,7 @@ std::string command(const Plan& plan) {
   std::string text = "tests/chaos/run --nodes " + std::to_string(plan.nodes) + " --seed " + std::to_string(plan.seed);
   if (plan.rounds != 0) text += " --rounds " + std::to_string(plan.rounds);
   if (plan.time.count() != 0) text += " --minutes " + std::to_string(std::max<long>(plan.time.count() / 60, 1));
+  for (const auto& [key, value] : plan.settings) text += " --set '" + key + "=" + value + "'";
   std::string names;
   for (const std::string& name : plan.faults) names += (names.empty() ? "" : ",") + name;
   return names.empty() ? text : text + " --faults " + names;

@@ -15,18 +15,10 @@ namespace {
 
 constexpr unsigned kSmallDiskMebibytes = 192;
 
-harness::Settings with_small_buffers(harness::Settings settings) {
-  // Snapshots, flushes and new log files come often.
-  settings.try_emplace("storage.log_retain_bytes", "\"256KiB\"");
-  settings.try_emplace("storage.write_buffer_bytes", "\"1MiB\"");
-  settings.try_emplace("storage.log_buffer_bytes", "\"1MiB\"");
-  return settings;
-}
-
 }  // namespace
 
 Ground::Ground(const GroundOptions& options)
-    : cluster_(options.nodes, with_small_buffers(options.settings), "chaos"),
+    : cluster_(options.nodes, options.settings, "chaos"),
       network_(options.nodes, cluster_.directory() / "network"),
       random_(options.seed) {
   why_not_ = network_.why_not();

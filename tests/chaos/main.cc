@@ -31,6 +31,7 @@ struct Arguments {
   std::string scenario;
   int repeat = 5;
   int lasting_ms = 3000;
+  std::vector<std::string> settings;
   bool as_json = false;
   bool list = false;
 };
@@ -58,6 +59,24 @@ json::object circumstances() {
   std::strftime(date, sizeof date, "%Y-%m-%d %H:%M UTC", std::gmtime(&now));
   out["date"] = date;
   return out;
+}
+
+// Of --set; checked before.
+tenaz::harness::Settings settings_of(const Arguments& arguments) {
+  tenaz::harness::Settings settings;
+  for (const std::string& each : arguments.settings)
+    settings[each.substr(0, each.find('='))] = each.substr(each.find('=') + 1);
+  return settings;
+}
+
+std::string text_of(const json::object& circumstances) {
+  char load[32];
+  std::snprintf(load, sizeof load, "%.1f", circumstances.at("load_average").as_double());
+  const json::value* cpu = circumstances.if_contains("cpu");
+  return std::to_string(circumstances.at("cores").to_number<int>()) + " cores (" +
+         (cpu == nullptr ? "unknown" : std::string(cpu->as_string())) + "), Linux " +
+         std::string(circumstances.at("kernel").as_string()) + ", " +
+         std::string(circumstances.at("date").as_string()) + ", load average " + load;
 }
 
 double median(std::vector<double> values) {
@@ -112,7 +131,7 @@ int run_scenarios(const Arguments& arguments) {
         "%s\n\n| situation | nodes | outage of writes, median of %d, ms | worst, ms | terms passed, at most | nodes "
         "that "
         "take writes, at least |\n|---|---|---|---|---|---|\n",
-        json::serialize(before).c_str(), arguments.repeat);
+        text_of(before).c_str(), arguments.repeat);
   json::array rows;
   bool all_well = true;
   for (const Scenario* scenario : wanted) {
@@ -122,6 +141,7 @@ int run_scenarios(const Arguments& arguments) {
       options.nodes = nodes;
       options.seed = arguments.seed;
       options.preload = scenario->preload;
+      options.settings = settings_of(arguments);
       Ground ground(options);
       if (!ground.possible()) {
         std::cerr << "not possible here: " << ground.why_not() << "\n";
@@ -143,7 +163,7 @@ int run_scenarios(const Arguments& arguments) {
   if (arguments.as_json)
     std::puts(json::serialize(json::object{{"before", before}, {"after", after}, {"rows", std::move(rows)}}).c_str());
   else
-    std::printf("\nload average at the end: %s\n", json::serialize(after.at("load_average")).c_str());
+    std::printf("\nAt the end: %s\n", text_of(after).c_str());
   return all_well ? 0 : 1;
 }
 
@@ -152,6 +172,7 @@ int run_chaos(const Arguments& arguments) {
   plan.nodes = arguments.nodes == 0 ? plan.nodes : arguments.nodes;
   plan.seed = arguments.seed;
   plan.faults = arguments.faults;
+  plan.settings = settings_of(arguments);
   plan.rounds = arguments.rounds;
   plan.time = std::chrono::seconds(static_cast<long>(arguments.minutes * 60));
   if (plan.rounds == 0 && plan.time.count() == 0) plan.rounds = 20;
@@ -189,12 +210,16 @@ int main(int argc, char** argv) {
   app.add_option("--scenario", arguments.scenario, "Measures this one, or \"all\", and prints a table of outages");
   app.add_option("--repeat", arguments.repeat, "How often each")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--lasting", arguments.lasting_ms, "Milliseconds that each is watched")->capture_default_str();
+  app.add_option("--set", arguments.settings, "section.key=VALUE of the nodes' configuration, VALUE as in TOML");
   app.add_flag("--json", arguments.as_json, "The table as JSON, with every run");
   app.add_flag("--list", arguments.list, "Names of faults and scenarios, and exit");
   try {
     app.parse(argc, argv);
     for (const std::string& name : arguments.faults)
       if (find_fault_kind(name) == nullptr) throw CLI::ValidationError("--faults", "there is no fault " + name);
+    for (const std::string& each : arguments.settings)
+      if (each.find('=') == std::string::npos || each.find('.') > each.find('='))
+        throw CLI::ValidationError("--set", each + " is not section.key=VALUE");
     if (!arguments.scenario.empty() && arguments.scenario != "all" && find_scenario(arguments.scenario) == nullptr)
       throw CLI::ValidationError("--scenario", "there is no scenario " + arguments.scenario);
   } catch (const CLI::ParseError& error) {

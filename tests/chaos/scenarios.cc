@@ -40,6 +40,10 @@ void stall_leader(Scene& scene) {
   scene.ground.control(scene.leader).stall_syncs();
 }
 
+void transfer(Scene& scene) {
+  scene.ground.cluster().request(scene.leader, "POST", "/v1/leadership", "{}", {{"Content-Type", "application/json"}});
+}
+
 void cut_leader_off(Scene& scene) {
   scene.network().isolate(scene.leader);
 }
@@ -208,6 +212,11 @@ const std::vector<Scenario>& scenarios() {
        .nodes = {3, 5},
        .whole_node = true,
        .strike = pause_leader},
+      {.name = "leadership-handed-over",
+       .what = "POST /v1/leadership",
+       .nodes = {3, 5},
+       .whole_node = true,
+       .strike = transfer},
       {.name = "leader-cut-off",
        .what = "all links of the leader cut",
        .nodes = {3, 5},
