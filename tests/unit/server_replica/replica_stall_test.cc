@@ -12,7 +12,7 @@ class StallTest : public ReplicaTest {
     acknowledge(3);
     transport.sent.clear();
     write(1);
-    for (const std::uint64_t peer : {2, 3}) say_durable(peer);
+    for (const std::uint64_t peer : {2U, 3U}) say_durable(peer);
   }
   void say_durable(std::uint64_t peer) {
     raft::AppendReply reply;
@@ -96,10 +96,10 @@ TEST_F(StallTest, ClientsAreSentElsewhere) {
     read = result.failure;
   });
   replica->carry_out(now);
-  for (const std::uint64_t peer : {2, 3}) {
+  for (const std::uint64_t peer : {2U, 3U}) {
     for (const auto& message : transport.take<raft::Message>())
       if (const auto* beat = std::get_if<raft::Heartbeat>(&message))
-        for (const std::uint64_t each : {2, 3})
+        for (const std::uint64_t each : {2U, 3U})
           replica->on_message(now, NodeId(each), raft::Message(raft::HeartbeatReply{Term{1}, beat->round}));
     say_durable(peer);
   }
