@@ -16,8 +16,7 @@ constexpr std::size_t kSomeSteps = 20'000;
 
 Cluster::Cluster(std::uint64_t seed, std::uint64_t salt, const Scenario& scenario, std::FILE* trace,
                  std::function<void(const Event&)> others)
-    : scenario_(scenario),
-      others_(std::move(others)),
+    : others_(std::move(others)),
       world_(seed, salt, trace),
       network_(world_, scenario.network, scenario.nodes,
                [this](std::size_t dialer, std::size_t listener) { return greet(dialer, listener); }),

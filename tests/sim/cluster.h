@@ -63,7 +63,6 @@ class Cluster {
   void to_machine(const Event& event);
   bool greet(std::size_t dialer, std::size_t listener);
 
-  const Scenario& scenario_;
   const std::function<void(const Event&)> others_;
   World world_;
   Network network_;

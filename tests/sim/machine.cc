@@ -82,7 +82,7 @@ void Machine::take_part() {
   start.revision = disk_.state.revision;
   start.now = local_now();
   start.random = [this](std::uint64_t bound) { return random_.below(bound); };
-  start.wall_time_ms = [this] { return static_cast<std::uint64_t>(wall_ms_) + world_.since_start() / milliseconds(1); };
+  start.wall_time_ms = [this] { return static_cast<std::uint64_t>(wall_ms_ + world_.since_start() / milliseconds(1)); };
   process_->replica = std::make_unique<server::Replica>(
       scenario_.replica, start,
       server::Replica::Ports{process_->log, process_->applier, *this, *this, static_cast<server::Probe&>(*this)});
