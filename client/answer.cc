@@ -135,6 +135,13 @@ Result<DeleteResult> read_delete(const Response& response) {
   });
 }
 
+Result<CompactResult> read_compact(const Response& response) {
+  return parse<CompactResult>(response, true, [](const json::object& o) {
+    return CompactResult{
+        .revision = number(o, "revision"), .compact_revision = number(o, "compact_revision"), .json = {}};
+  });
+}
+
 Result<TransferResult> read_transfer(const Response& response) {
   return parse<TransferResult>(response, true, [](const json::object& o) {
     return TransferResult{.leader_id = number(o, "leader_id"), .json = {}};

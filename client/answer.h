@@ -16,6 +16,7 @@ Result<GetResult> read_get(const Response& response);
 Result<Page> read_page(const Response& response);
 Result<PutResult> read_put(const Response& response);
 Result<DeleteResult> read_delete(const Response& response);
+Result<CompactResult> read_compact(const Response& response);
 Result<TransferResult> read_transfer(const Response& response);
 // `write`: the answer to a change, of which it is not known then whether it was done.
 Result<MemberList> read_members(const Response& response, bool write);

@@ -193,6 +193,12 @@ Result<Response> Client::change(const std::string& method, std::string target, c
   return write(std::move(request));
 }
 
+Result<CompactResult> Client::compact(std::uint64_t revision) {
+  const auto response = change("POST", "/v1/compact", "{\"revision\":" + std::to_string(revision) + "}");
+  if (!response) return response.error();
+  return read_compact(*response);
+}
+
 Result<MemberList> Client::members(Consistency consistency) {
   Request request{.method = "GET", .target = "/v1/members", .headers = {}, .body = {}};
   add_read_options(request.target, {.consistency = consistency, .revision = {}});

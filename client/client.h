@@ -116,6 +116,12 @@ struct NewMember {
   std::uint64_t replaces = 0;  // 0: nobody
 };
 
+struct CompactResult {
+  std::uint64_t revision = 0;          // of the store
+  std::uint64_t compact_revision = 0;  // the oldest one that can still be read
+  std::string json;
+};
+
 // What holds for the whole cluster.
 struct ClusterSettings {
   bool lease_reads = false;
@@ -146,6 +152,9 @@ class Client {
   Result<DeleteResult> del(std::string_view key, std::optional<std::uint64_t> if_match = std::nullopt);
   // Everything in the range in one revision. A range without any limit is refused by the cluster.
   Result<DeleteResult> del(const Range& range, std::optional<std::uint64_t> max_keys = std::nullopt);
+  // Forgets the history below `revision`, which must exist and be above what was forgotten before (else the code is
+  // future_revision or compacted, and nothing has changed).
+  Result<CompactResult> compact(std::uint64_t revision);
   // Hands leadership to this node, or to the one that is closest behind (0).
   Result<TransferResult> transfer(std::uint64_t node_id);
 

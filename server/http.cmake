@@ -3,6 +3,7 @@ add_library(tenaz_server_http STATIC
   metrics.cc
   process_figures.cc
   http/answer.cc
+  http/compact.cc
   http/consistency.cc
   http/cursor.cc
   http/exchange.cc

@@ -25,6 +25,7 @@ enum class Route {
   member,
   promotion,
   settings,
+  compact,
   livez,
   readyz,
   metrics,
@@ -35,7 +36,7 @@ enum class Route {
   ping,
   other,
 };
-inline constexpr std::size_t kRoutes = 17;
+inline constexpr std::size_t kRoutes = 18;
 
 enum class Method { get, head, put, post, del, other };
 inline constexpr std::size_t kMethods = 6;

@@ -166,6 +166,14 @@ int status(Client& client, const Arguments& arguments) {
   return printed != kDone ? printed : exit_code;
 }
 
+int compact(Client& client, const Arguments& arguments) {
+  const auto result = client.compact(arguments.compact_revision);
+  if (!result) return complain(result.error(), "compaction");
+  if (arguments.output == Output::json) return print_line(result->json);
+  return print_line("compacted: the oldest revision held is " + number(result->compact_revision) + " of " +
+                    number(result->revision));
+}
+
 int transfer(Client& client, const Arguments& arguments) {
   const auto result = client.transfer(arguments.node_id);
   if (!result) return complain(result.error());

@@ -33,6 +33,7 @@ struct Arguments {
   std::uint64_t limit = 0;   // list: 0: all
   bool keys_only = false;
   std::optional<std::uint64_t> max_keys;
+  std::uint64_t compact_revision = 0;
   std::uint64_t node_id = 0;  // transfer: 0: the best one
   NewMember member;           // member add
   std::optional<bool> lease_reads;
@@ -42,6 +43,7 @@ int put(Client& client, const Arguments& arguments);
 int get(Client& client, const Arguments& arguments);
 int del(Client& client, const Arguments& arguments);
 int list(Client& client, const Arguments& arguments);
+int compact(Client& client, const Arguments& arguments);
 int status(Client& client, const Arguments& arguments);
 int transfer(Client& client, const Arguments& arguments);
 int members(Client& client, const Arguments& arguments);

@@ -104,6 +104,13 @@ void add_cluster_commands(CLI::App& app, Settings& settings) {
   app.add_subcommand("status", "Asks every endpoint how it fares")->final_callback([&settings] {
     settings.command = tenaz::client::status;
   });
+  CLI::App& compact =
+      *app.add_subcommand("compact", "Forgets what was overwritten or deleted before a revision; live values stay");
+  compact.add_option("revision", settings.arguments.compact_revision, "The oldest revision to be kept")
+      ->required()
+      ->check(CLI::PositiveNumber)
+      ->type_name("REVISION");
+  compact.final_callback([&settings] { settings.command = tenaz::client::compact; });
   CLI::App& transfer = *app.add_subcommand("transfer", "Hands leadership to a node");
   transfer.add_option("node", settings.arguments.node_id, "The node's id; by default the one that is closest behind")
       ->check(CLI::PositiveNumber)

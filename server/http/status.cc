@@ -54,6 +54,7 @@ void answer_status(Exchange& exchange) {
       {"commit_index", raft.commit.value},
       {"applied_index", raft.applied.value},
       {"revision", status.revision.value},
+      {"compact_revision", exchange.service().node.reader()->compact_revision().value},
       {"members", status.configuration.members.size()},
       {"peers", peers_of(status)},
       {"lease_reads", status.committed_configuration.lease_reads},

@@ -175,6 +175,11 @@ TEST(Tenazctl, BadUsageIsTwoAndAsksNobody) {
       {"list", "p", "--start", "q"},
       {"del", "--prefix", "p", "--end", "q"},
       {"transfer", "0"},
+      {"compact"},
+      {"compact", "0"},
+      {"compact", "-1"},
+      {"compact", "1.5"},
+      {"compact", "all"},
       {"member", "add"},
       {"member", "add", "4", "h:1"},
       {"member", "add", "x", "h:1", "h:2"},
@@ -261,6 +266,29 @@ TEST(Tenazctl, StatusAsksEveryEndpoint) {
   EXPECT_THAT(partly.out, HasSubstr("unreachable"));
   EXPECT_THAT(run({"--endpoints", one.url() + "," + dead_url(), "status", "-o", "json"}).out,
               testing::AllOf(HasSubstr(R"("node_id":1)"), HasSubstr(R"("error":"unreachable")")));
+}
+
+TEST(Tenazctl, CompactSaysWhatIsHeld) {
+  ScriptedServer node(always(answer(200, "{\"revision\":9,\"compact_revision\":7}\n")));
+  const Ended ended = run({"--endpoints", node.url(), "compact", "7"});
+  EXPECT_EQ(ended.code, 0) << ended.error;
+  EXPECT_EQ(ended.out, "compacted: the oldest revision held is 7 of 9\n");
+  EXPECT_EQ(run({"--endpoints", node.url(), "compact", "7", "-o", "json"}).out,
+            "{\"revision\":9,\"compact_revision\":7}\n");
+  EXPECT_EQ(node.asked()[0].method, "POST");
+  EXPECT_THAT(node.asked()[0].target, testing::StartsWith("/v1/compact?timeout="));
+  EXPECT_EQ(node.asked()[0].body, R"({"revision":7})");
+}
+
+TEST(Tenazctl, ACompactionThatIsRefusedOrLost) {
+  ScriptedServer gone(always(problem(410, "compacted", "")));
+  const Ended refused = run({"--endpoints", gone.url(), "compact", "7"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.error, HasSubstr("compacted"));
+  ScriptedServer late(always(problem(504, "timeout", "unknown")));
+  const Ended unknown = run({"--endpoints", late.url(), "compact", "7"});
+  EXPECT_EQ(unknown.code, 3);
+  EXPECT_THAT(unknown.error, HasSubstr("not known whether the compaction was done"));
 }
 
 TEST(Tenazctl, TransferNamesTheNode) {

@@ -150,6 +150,19 @@ CommandResult FakeStore::remove_range(const storage::pb::DeleteRange& range) {
   return result;
 }
 
+CommandResult FakeStore::compact(const storage::pb::Compact& compact) {
+  CommandResult result;
+  result.revision = Revision{revision_};
+  if (compact.revision() > revision_) {
+    result.code = CommandResult::Code::future_revision;
+  } else if (compact.revision() <= compacted_) {
+    result.code = CommandResult::Code::compacted;
+  } else {
+    compacted_ = compact.revision();
+  }
+  return result;
+}
+
 CommandResult FakeStore::apply(const storage::pb::Command& command) {
   const std::lock_guard lock(mutex_);
   switch (command.operation_case()) {
@@ -159,6 +172,8 @@ CommandResult FakeStore::apply(const storage::pb::Command& command) {
       return remove(command.delete_().key(), command.delete_().condition());
     case storage::pb::Command::kDeleteRange:
       return remove_range(command.delete_range());
+    case storage::pb::Command::kCompact:
+      return compact(command.compact());
     default:
       return {};
   }

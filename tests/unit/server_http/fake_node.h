@@ -41,6 +41,7 @@ class FakeStore final : public storage::kv::Reader {
   storage::CommandResult put(const storage::pb::Put& put);
   storage::CommandResult remove(const std::string& key, const storage::pb::Condition& condition);
   storage::CommandResult remove_range(const storage::pb::DeleteRange& range);
+  storage::CommandResult compact(const storage::pb::Compact& compact);
   bool holds(const storage::pb::Condition& condition, const storage::kv::KeyValue* current) const;
 
   mutable std::mutex mutex_;

@@ -11,8 +11,8 @@ TEST_F(Health, Status) {
   put("a", "1");
   const auto status = call("GET", "/v1/status").json().as_object();
   for (const char* name : {"node_id", "name", "cluster_id", "version", "role", "term", "voted_for", "leader_id",
-                           "first_index", "last_index", "commit_index", "applied_index", "revision", "members", "peers",
-                           "lease_reads", "joining", "faults"}) {
+                           "first_index", "last_index", "commit_index", "applied_index", "revision", "compact_revision",
+                           "members", "peers", "lease_reads", "joining", "faults"}) {
     EXPECT_TRUE(status.contains(name)) << name;
   }
   EXPECT_EQ(status.at("role").as_string(), "leader");
@@ -140,7 +140,7 @@ TEST_F(Health, ReadyzNamesWhatFails) {
 
 TEST_F(Health, NoSuchRoute) {
   for (const char* target : {"/", "/v1", "/v1/", "/v2/kv/a", "/v1/kvx", "/v1/status/", "/v1/members/", "/v1/settings/",
-                             "/console/", "/get/", "/v1/detector", "/v1/compact", "/V1/KV/a"}) {
+                             "/console/", "/get/", "/v1/detector", "/v1/compact/", "/V1/KV/a"}) {
     const Reply reply = call("GET", target);
     if (std::string_view(target) == "/get/") {
       EXPECT_EQ(reply.problem(), "bad_key");
