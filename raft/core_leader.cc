@@ -217,6 +217,7 @@ void Core::Impl::hand_over_when_ready() {
   const Progress* peer = tracker_.find(transfer_target_);
   if (!peer || peer->rolled_back()) {
     transfer_target_ = NodeId{};
+    leaving_ = false;  // to another one, then
     return;
   }
   if (peer->match() != log_.last_index()) return;

@@ -117,6 +117,36 @@ TEST_F(StalledLeader, OfFiveNeedsThreeOthers) {
   EXPECT_EQ(all<TimeoutNow>(five.step(4, accepted(1, 2)).send_now).size(), 1U);
 }
 
+// Whoever was to take over turns out to have lost what it had acknowledged: it cannot lead, and another one is asked.
+TEST_F(StalledLeader, AsksAnotherWhereTheFirstHasLostItsLog) {
+  Solo five(voters(5));
+  five.wake();
+  Output standing = five.step(2, five.grant(1, true));
+  standing = five.step(3, five.grant(1, true));
+  five.step(2, five.grant(1, false));
+  five.step(3, five.grant(1, false));
+  five.persist(five.persist(standing));
+  for (const std::uint64_t id : {2U, 3U, 4U, 5U}) five.step(id, accepted(1, 1));
+  five.core().propose(five.now, make_payload("x"));
+  five.core().take_output();
+  for (const std::uint64_t id : {2U, 3U, 4U, 5U}) five.step(id, accepted(1, 2));
+  five.core().disk_stalled(five.now, true);
+  const auto first = five.core().take_output().send_now;
+  ASSERT_EQ(all<TimeoutNow>(first).size(), 1U);
+  const NodeId target = all<TimeoutNow>(first)[0].target;
+
+  AppendReply lost;
+  lost.term = Term{1};
+  lost.sequence = 1000;
+  lost.prev_index = Index{2};
+  lost.last_index = Index{1};
+  Output after = five.step(target.value, lost);
+  ASSERT_EQ(after.rolled_back, std::vector{target});
+  const auto second = five.core().take_output().send_now;
+  ASSERT_EQ(all<TimeoutNow>(second).size(), 1U);
+  EXPECT_NE(all<TimeoutNow>(second)[0].target, target);
+}
+
 TEST(StalledFollower, DoesNotStandUntilTheDiskAnswers) {
   Solo solo(voters(3));
   solo.core().disk_stalled(solo.now, true);
