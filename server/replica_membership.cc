@@ -177,7 +177,8 @@ void Replica::settle_changes(raft::Instant now) {
       change.done(result);
       continue;
     }
-    if (change.step == Change::Step::proposed && core_.commit() >= change.proposed.index) {
+    // What is applied is durable here: before, the disk may still hold an entry of an earlier leader in its place.
+    if (change.step == Change::Step::proposed && core_.applied_index() >= change.proposed.index) {
       // Another entry was committed in its place.
       const auto term = ports_.log.reader().term(change.proposed.index);
       if (term && *term != change.proposed.term) {

@@ -44,6 +44,14 @@ class ReplicaMembership : public ReplicaTest {
     persist_all();
     apply_all();
   }
+  // An append of a no-op that is durable here, and not committed.
+  void append_uncommitted(std::uint64_t leader, std::uint64_t term, std::uint64_t index) {
+    raft::AppendRequest request{Term(term), Index(index - 1), log.term(Index(index - 1)).value(), {}, index, {}};
+    request.entries.push_back({Term(term), Index(index), raft::EntryKind::noop, raft::empty_payload()});
+    replica->on_message(now, NodeId(leader), raft::Message(request));
+    replica->carry_out(now);
+    persist_all();
+  }
 
   std::optional<ChangeResult> answer;
 };
@@ -182,6 +190,42 @@ TEST_F(ReplicaMembership, AnotherEntryInItsPlaceMeansThatItNeverWas) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(std::get<Failure>(answer->fault), Failure::leader_changed);
   EXPECT_TRUE(answer->not_applied);
+}
+
+// What the disk holds there is an entry of an earlier leader, until the write that replaces it is done.
+TEST_F(ReplicaMembership, WhatTheDiskStillHoldsInItsPlaceSaysNothing) {
+  follow(2);
+  append(2, 1, 1, "");
+  append_uncommitted(2, 1, 2);
+  append_uncommitted(2, 1, 3);
+  heartbeat(3, 2);
+  ask(raft::RemoveMember{NodeId{2}});
+  const auto asked = transport.take<ChangeRequest>();
+  ASSERT_EQ(asked.size(), 1U);
+  reply(3, asked[0].id, raft::Proposed{Term{2}, Index{3}});
+
+  const auto joint =
+      std::get<raft::Configuration>(raft::changed(replica->core().configuration(), raft::RemoveMember{NodeId{2}}));
+  raft::AppendRequest request{Term{2}, Index{1}, Term{1}, Index{3}, 1, {}};
+  request.entries.push_back({Term{2}, Index{2}, raft::EntryKind::noop, raft::empty_payload()});
+  request.entries.push_back(
+      {Term{2}, Index{3}, raft::EntryKind::configuration, raft::make_payload(raft::encode(joint))});
+  replica->on_message(now, NodeId{3}, raft::Message(request));
+  replica->carry_out(now);
+  ASSERT_EQ(replica->core().commit(), Index{3});
+  ASSERT_EQ(log.term(Index{3}), Term{1});
+  EXPECT_FALSE(answer) << "it is committed, and goes on";
+
+  persist_all();
+  apply_all();
+  EXPECT_FALSE(answer) << "joint, so far";
+  raft::AppendRequest last{Term{2}, Index{3}, Term{2}, Index{4}, 2, {}};
+  last.entries.push_back(
+      {Term{2}, Index{4}, raft::EntryKind::configuration, raft::make_payload(raft::encode(raft::left_joint(joint)))});
+  replica->on_message(now, NodeId{3}, raft::Message(last));
+  replica->carry_out(now);
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->done());
 }
 
 TEST_F(ReplicaMembership, ALeaderAnswersOthers) {
