@@ -140,7 +140,7 @@ storage::Result<void> Host::start() {
     take_part();
   }
   watch_disk();
-  if (log_->cluster_id() == peer::kNoCluster && !options_.join.empty()) seek_cluster(0);
+  if (joining() && !options_.join.empty()) seek_cluster(0);
   boost::asio::post(io_, [this] { carry_out(); });
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "replica");

@@ -138,7 +138,8 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   std::string cluster_text() const;  // its id, 32 hex digits
   bool joining() const;              // nobody has told it yet who the members are
   void seek_cluster(std::size_t asked);
-  void join_cluster(const std::string& cluster_id, const std::string& address);
+  void seek_cluster_in(raft::Duration pause, std::size_t asked);
+  void join_cluster(const std::string& cluster_id, const std::string& address, std::size_t asked);
   void try_address(std::uint64_t addition);
   void join_timer_for(std::uint64_t addition);
   void fail_additions();
@@ -148,7 +149,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   void on_message(raft::NodeId from, PeerMessage message) override;
   void on_messages_done() override;
   void on_unreachable(raft::NodeId peer) override;
-  std::optional<std::string> check_identity(const peer::LocalIdentity& other) override;
+  std::optional<peer::Refusal> check_identity(const peer::LocalIdentity& other) override;
   std::future<void> pin(const storage::PeerPin& pin);
   void on_refused(raft::NodeId peer, const peer::Refusal& refusal) override;
 

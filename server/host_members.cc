@@ -12,6 +12,11 @@ namespace {
 
 // Between two questions which cluster it is, or whether a node that is to be added has learned that.
 constexpr auto kSeekPause = std::chrono::milliseconds(250);
+// Between two questions of a node that waits to be added.
+constexpr auto kWaitPause = std::chrono::seconds(1);
+// Nodes that are called at a time because they should be added. One change is made after the other, so more would only
+// take open files.
+constexpr std::size_t kMaxAdditions = 8;
 
 ChangeResult address_fault(AddressFault fault, std::string detail) {
   ChangeResult out;
@@ -34,32 +39,43 @@ bool Host::joining() const {
 // ------------------------------------------------------------------------------------------------------------
 
 // A node that joins asks those that it is told to which cluster they are, one after the other, until one knows. Then it
-// waits to be added: the leader will call.
+// waits to be added: the leader will call. It goes on to ask, though: whoever is removed before it has learned who the
+// members are, or comes with an id that is not used again, is called by nobody.
 void Host::seek_cluster(std::size_t asked) {
+  if (!joining() || removal_noted_) return;
   const std::string& address = options_.join[asked % options_.join.size()];
-  transport_->probe(address, raft::NodeId{}, [this, asked, address](const peer::Probed& probed) {
-    const auto* refusal = std::get_if<peer::Refusal>(&probed);
-    if (refusal && !refusal->cluster_id.empty() && refusal->cluster_id != peer::kNoCluster)
-      return join_cluster(refusal->cluster_id, address);
-    if (const auto* nobody = std::get_if<std::string>(&probed))
-      spdlog::debug("joining: {}", *nobody);
-    else if (refusal)
-      spdlog::debug("joining: {} says: {}", address, refusal->text);
-    join_timer_.expires_after(kSeekPause);
-    join_timer_.async_wait([this, asked](const boost::system::error_code& cancelled) {
-      if (!cancelled) seek_cluster(asked + 1);
-    });
+  transport_->probe(address, raft::NodeId{}, options_.peer.connect_timeout,
+                    [this, asked, address](const peer::Probed& probed) {
+                      const bool knows = log_->cluster_id() != peer::kNoCluster;
+                      const auto* refusal = std::get_if<peer::Refusal>(&probed);
+                      if (refusal && refusal->code == peer::RefusalCode::removed)
+                        return note_removal("says " + address);
+                      if (!knows && refusal && !refusal->cluster_id.empty() && refusal->cluster_id != peer::kNoCluster)
+                        return join_cluster(refusal->cluster_id, address, asked);
+                      if (const auto* nobody = std::get_if<std::string>(&probed))
+                        spdlog::debug("joining: {}", *nobody);
+                      else if (refusal)
+                        spdlog::debug("joining: {} says: {}", address, refusal->text);
+                      seek_cluster_in(knows ? kWaitPause : kSeekPause, asked + 1);
+                    });
+}
+
+void Host::seek_cluster_in(raft::Duration pause, std::size_t asked) {
+  join_timer_.expires_after(pause);
+  join_timer_.async_wait([this, asked](const boost::system::error_code& cancelled) {
+    if (!cancelled) seek_cluster(asked);
   });
 }
 
-void Host::join_cluster(const std::string& cluster_id, const std::string& address) {
-  log_writer_->run([this, cluster_id, address](storage::RaftLog& log) {
+void Host::join_cluster(const std::string& cluster_id, const std::string& address, std::size_t asked) {
+  log_writer_->run([this, cluster_id, address, asked](storage::RaftLog& log) {
     if (const auto done = log.set_cluster(cluster_id); !done) return fatal_(done.error());
-    enqueue_task([this, cluster_id, address] {
+    enqueue_task([this, cluster_id, address, asked] {
       transport_->set_cluster(cluster_id);
       spdlog::info(
           "joining cluster {} of {}: this node now waits to be added (POST /v1/members, or tenazctl member add)",
           to_hex(cluster_id), address);
+      seek_cluster_in(kSeekPause, asked);
     });
   });
 }
@@ -85,6 +101,11 @@ void Host::change_membership(raft::MembershipChange change, raft::Duration timeo
       result.configuration = present;
       return done(result);
     }
+    if (additions_.size() >= kMaxAdditions) {
+      ChangeResult result;
+      result.fault = Failure::overloaded;
+      return done(result);
+    }
     const std::uint64_t id = ++last_addition_;
     additions_[id] = {std::move(added->member), deadline, std::move(done)};
     try_address(id);
@@ -95,7 +116,8 @@ void Host::change_membership(raft::MembershipChange change, raft::Duration timeo
 // place.
 void Host::try_address(std::uint64_t id) {
   const Addition& addition = additions_.at(id);
-  transport_->probe(addition.member.peer, addition.member.id, [this, id](const peer::Probed& probed) {
+  const auto left = std::max<raft::Duration>(addition.deadline - boot_now(), std::chrono::milliseconds(1));
+  transport_->probe(addition.member.peer, addition.member.id, left, [this, id](const peer::Probed& probed) {
     const auto found = additions_.find(id);
     if (found == additions_.end()) return;
     if (const auto* refusal = std::get_if<peer::Refusal>(&probed);
@@ -157,18 +179,37 @@ void Host::note_removal(const std::string& source) {
 // -----------------------------------------------------------------------------------
 
 // A peer's disk is pinned at first contact, durably before anything that it says can count. Later the number of its
-// starts is kept up, and which start that was.
-std::optional<std::string> Host::check_identity(const peer::LocalIdentity& other) {
-  const auto known = log_->pin_of(other.node);
-  const raft::Member* member = replica_ ? raft::find_member(replica_->core().configuration(), other.node) : nullptr;
-  if (member && !member->storage_id.empty() && member->storage_id != other.storage_id)
-    return fmt::format("disk replaced: node {} was added with another disk; remove it from the cluster and add it anew",
-                       other.node.value);
+// starts is kept up, and which start that was. Where a committed configuration records the disk, that is agreed upon: a
+// pin of another one is left from an addition that came to nothing. And while none names the node at all, another
+// disk is refused, but not condemned: it may be the right one, added by a leader that this node has yet to hear.
+std::optional<peer::Refusal> Host::check_identity(const peer::LocalIdentity& other) {
+  const auto another_disk = [&](const auto* recorded) {
+    return recorded && !recorded->storage_id.empty() && recorded->storage_id != other.storage_id;
+  };
+  auto known = log_->pin_of(other.node);
+  const raft::Configuration agreed = replica_ ? replica_->core().committed_configuration() : log_->configuration();
+  const raft::Member* member = raft::find_member(agreed, other.node);
+  if (another_disk(member))
+    return peer::Refusal{
+        peer::RefusalCode::identity,
+        fmt::format("disk replaced: node {} was added with another disk; remove it from the cluster and add it anew",
+                    other.node.value)};
+  if (member && !member->storage_id.empty()) {
+    if (known && known->storage_id != other.storage_id) known.reset();
+  } else {
+    const auto* coming = replica_ ? raft::find_member(replica_->core().configuration(), other.node) : nullptr;
+    if (another_disk(coming) || (!member && known && known->storage_id != other.storage_id))
+      return peer::Refusal{peer::RefusalCode::unsettled,
+                           fmt::format("node {} was to be added with another disk, and this node does not know yet "
+                                       "what became of that",
+                                       other.node.value)};
+  }
   if (!known) {
     pin(peer::pin_of(other)).wait();
     return std::nullopt;
   }
-  if (auto why = peer::why_not_the_same_disk(*known, other)) return why;
+  if (auto why = peer::why_not_the_same_disk(*known, other))
+    return peer::Refusal{peer::RefusalCode::identity, std::move(*why)};
   if (other.incarnation > known->incarnation) pin(peer::pin_of(other));
   return std::nullopt;
 }

@@ -122,15 +122,16 @@ std::optional<Refusal> Admission::judge(const Hello& hello, std::optional<raft::
                        node(self_.node) + " to cluster " + hex(self_.cluster_id),
                    self_.cluster_id};
   }
+  // Whomever it meant to call.
+  if (std::find(retired_.begin(), retired_.end(), other.node) != retired_.end()) {
+    return Refusal{RefusalCode::removed,
+                   node(other.node) + " was removed from this cluster, and its id is not used again"};
+  }
   if (hello.target != self_.node || (dialed && *dialed != other.node)) {
     const raft::NodeId meant = dialed ? *dialed : hello.target;
     const raft::NodeId found = dialed ? other.node : self_.node;
     return Refusal{RefusalCode::wrong_node,
                    "wrong node: " + node(meant) + " was called, " + node(found) + " listens at that address"};
-  }
-  if (std::find(retired_.begin(), retired_.end(), other.node) != retired_.end()) {
-    return Refusal{RefusalCode::removed,
-                   node(other.node) + " was removed from this cluster, and its id is not used again"};
   }
   // A member may not have heard yet of one that was added; and who has just joined knows nobody.
   const bool may_be_guest = dialed || (!other.address.empty() && other.node != self_.node);
@@ -145,9 +146,7 @@ std::optional<Refusal> Admission::judge(const Hello& hello, std::optional<raft::
     };
     return Refusal{RefusalCode::version, "no common version: " + range(other) + ", " + range(self_)};
   }
-  if (auto why = handler_.check_identity(other)) {
-    return Refusal{RefusalCode::identity, std::move(*why)};
-  }
+  if (auto refusal = handler_.check_identity(other)) return refusal;
   if (auto why = judge_life(other)) return Refusal{RefusalCode::other_life, std::move(*why)};
   return {};
 }

@@ -110,8 +110,8 @@ bool Inbound::on_hello(const Frame& frame) {
   if (const auto refusal = context_->admission.judge(*hello, {})) {
     ++context_->counters.refusals_sent;
     const std::string node = "node " + std::to_string(hello->from.node.value);
-    // It asks again and again until it is told.
-    if (refusal->code == RefusalCode::joining)
+    // Whoever only asks says itself what it was told; and one that joins asks again and again.
+    if (refusal->code == RefusalCode::joining || hello->probe)
       spdlog::debug("{} at {}: {}", node, source_, refusal->text);
     else
       context_->warn(node, "refused " + node + " at " + source_ + ": " + refusal->text);

@@ -13,8 +13,8 @@ Probe::Probe(std::shared_ptr<LinkContext> context, std::string address, raft::No
       deadline_(context_->io),
       resolver_(context_->io) {}
 
-void Probe::start() {
-  deadline_.expires_after(context_->options.connect_timeout);
+void Probe::start(std::chrono::nanoseconds within) {
+  deadline_.expires_after(within);
   deadline_.async_wait([self = shared_from_this()](const auto& cancelled) {
     if (!cancelled) self->finish("nobody answers at " + self->address_);
   });

@@ -2,6 +2,7 @@
 // asks which cluster it joins. On the io_context's thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,7 +18,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
   Probe(std::shared_ptr<LinkContext> context, std::string address, raft::NodeId target, Done done);
 
   // `done` is called once, unless it is cancelled before. Never from within.
-  void start();
+  void start(std::chrono::nanoseconds within);
   void cancel();
 
  private:

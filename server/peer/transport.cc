@@ -26,7 +26,7 @@ class Transport::Impl final : public LinkContext, public std::enable_shared_from
   storage::Result<void> listen();
   std::uint16_t port() const;
   void set_members(const std::vector<raft::Member>& members, const std::vector<raft::NodeId>& retired);
-  void probe(const std::string& address, raft::NodeId target, Probe::Done done);
+  void probe(const std::string& address, raft::NodeId target, std::chrono::nanoseconds within, Probe::Done done);
   void greet_again(raft::NodeId peer);
   bool send(raft::NodeId to, PeerMessage&& message);
   bool connected(raft::NodeId peer, Lane lane) const;
@@ -222,11 +222,12 @@ void Transport::Impl::set_members(const std::vector<raft::Member>& members, cons
   }
 }
 
-void Transport::Impl::probe(const std::string& address, raft::NodeId target, Probe::Done done) {
+void Transport::Impl::probe(const std::string& address, raft::NodeId target, std::chrono::nanoseconds within,
+                            Probe::Done done) {
   std::erase_if(probes_, [](const auto& probe) { return probe.expired(); });
   const auto probe = std::make_shared<Probe>(shared_from_this(), address, target, std::move(done));
   probes_.push_back(probe);
-  probe->start();
+  probe->start(std::min(within, options.connect_timeout));
 }
 
 void Transport::Impl::greet_again(raft::NodeId id) {
@@ -307,8 +308,9 @@ void Transport::set_members(const std::vector<raft::Member>& members, const std:
 void Transport::set_cluster(const std::string& cluster_id) {
   impl_->admission.set_cluster(cluster_id);
 }
-void Transport::probe(const std::string& address, raft::NodeId target, std::function<void(const Probed&)> done) {
-  impl_->probe(address, target, std::move(done));
+void Transport::probe(const std::string& address, raft::NodeId target, std::chrono::nanoseconds within,
+                      std::function<void(const Probed&)> done) {
+  impl_->probe(address, target, within, std::move(done));
 }
 void Transport::greet_again(raft::NodeId peer) {
   impl_->greet_again(peer);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -39,6 +40,7 @@ enum class RefusalCode : std::uint32_t {
   other_life = 7,     // another process of the same node has been met: an earlier start, or one on a copied disk
   removed = 8,        // it was a member and is none any more; its id is not used again. Final
   joining = 9,        // one of the two does not yet know which cluster it joins
+  unsettled = 10,     // another disk than was to be added under that id, which is no agreed member's yet. May change
 };
 
 struct Refusal {
@@ -67,8 +69,8 @@ class Handler {
   virtual void on_connected(raft::NodeId /*peer*/, Lane /*lane*/) {}
 
   // Is this the disk that belongs to the member `other.node`? Nothing: yes (and it is remembered). Otherwise why it is
-  // refused, a sentence for both nodes' logs. Asked for every handshake, in both directions.
-  virtual std::optional<std::string> check_identity(const LocalIdentity& other) = 0;
+  // refused (identity, or unsettled), a sentence for both nodes' logs. Asked for every handshake, in both directions.
+  virtual std::optional<Refusal> check_identity(const LocalIdentity& other) = 0;
   // `peer` wants nothing to do with this node. With RefusalCode::identity this node's disk is not the one that the
   // cluster knows: it can neither vote nor follow until it is removed and added anew.
   virtual void on_refused(raft::NodeId peer, const Refusal& refusal) = 0;
@@ -118,9 +120,10 @@ class Transport final : public TransportPort {
   // A node that joins has learned which cluster it is: until then it refuses everybody.
   void set_cluster(const std::string& cluster_id);
 
-  // Asks once who listens at `address`; `target`: whom it expects, 0: whoever it is. Answered within
-  // PeerOptions::connect_timeout, never from within this call.
-  void probe(const std::string& address, raft::NodeId target, std::function<void(const Probed&)> done);
+  // Asks once who listens at `address`; `target`: whom it expects, 0: whoever it is. Answered within `within`, and
+  // PeerOptions::connect_timeout; never from within this call.
+  void probe(const std::string& address, raft::NodeId target, std::chrono::nanoseconds within,
+             std::function<void(const Probed&)> done);
 
   // Closes the connections with `peer` and dials anew: it has to pass check_identity again. Not from within a callback.
   void greet_again(raft::NodeId peer);

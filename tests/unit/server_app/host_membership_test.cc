@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 
@@ -80,6 +81,25 @@ class Machine {
     if (host_) host_->stop();
     host_.reset();
   }
+  void empty_disk() { std::filesystem::remove_all(directory_); }
+  // Longer, so that a leader stays one for a while when nobody answers it.
+  void elect_slowly() {
+    options_.raft.election_timeout_min = seconds(2);
+    options_.raft.election_timeout_max = seconds(4);
+  }
+  bool leads() { return status().raft.role == raft::Role::leader; }
+  void ask_to_lead() {
+    std::promise<TransferOutcome> answered;
+    host_->transfer_leadership(NodeId{id_}, seconds(3), [&](TransferOutcome outcome) { answered.set_value(outcome); });
+    answered.get_future().get();
+  }
+  // Leads, and hears `peer`.
+  bool leads_with(std::uint64_t peer) {
+    const NodeStatus now = status();
+    for (const auto& view : now.peers)
+      if (view.id == NodeId{peer}) return now.raft.role == raft::Role::leader && view.active;
+    return false;
+  }
 
   raft::Member member() const { return {NodeId{id_}, "n", address, "client-" + std::to_string(id_), "", true, {}}; }
   NodeStatus status() {
@@ -100,6 +120,11 @@ class Machine {
     host_->change_membership(change, timeout, [&](const ChangeResult& result) { answered.set_value(result); });
     return answered.get_future().get();
   }
+
+  void begin(const raft::MembershipChange& change, ChangeDone done) {
+    host_->change_membership(change, kPatience, std::move(done));
+  }
+  void call_patiently() { options_.peer.connect_timeout = kPatience; }
 
   const std::string address = free_address();
   std::atomic<bool> removed{false};
@@ -212,6 +237,46 @@ TEST_F(HostMembership, AMemberThatSleptThroughItAllIsFoundAgain) {
   ASSERT_FALSE(three.put().failure);
 }
 
+// A leader that nobody hears any more adds node 4, and remembers its disk. That comes to nothing, the disk is emptied,
+// and another leader adds the node: the first one must not condemn the disk that the cluster has agreed on.
+TEST_F(HostMembership, AnAdditionThatCameToNothingDoesNoHarm) {
+  Machine one(root_, 1), two(root_, 2), three(root_, 3), four(root_, 4);
+  for (Machine* founder : {&one, &two, &three}) {
+    founder->elect_slowly();
+    founder->found({&one, &two, &three});
+  }
+  ASSERT_FALSE(one.put().failure);
+  std::vector<Machine*> others{&one, &two, &three};
+  const auto leading = std::find_if(others.begin(), others.end(), [](Machine* machine) { return machine->leads(); });
+  ASSERT_NE(leading, others.end());
+  Machine& first = **leading;
+  others.erase(leading);
+
+  four.join({first.address});
+  ASSERT_TRUE(until([&] { return !four.status().cluster_id.empty(); }));
+  for (Machine* other : others) other->stop();
+  const ChangeResult lost = first.change(raft::AddMember{four.member()}, milliseconds(300));
+  ASSERT_FALSE(lost.done());
+  ASSERT_FALSE(lost.not_applied) << "it was appended";
+  ASSERT_TRUE(until([&] { return four.status().raft.term > raft::Term{}; })) << "the leader has called it";
+  four.stop();
+  first.stop();
+  four.empty_disk();
+
+  for (Machine* other : others) other->start();
+  four.join({others[0]->address});
+  const ChangeResult added = others[0]->change(raft::AddMember{four.member()});
+  ASSERT_TRUE(added.done()) << added.detail;
+  ASSERT_TRUE(until([&] { return voters(four.status()) == std::vector<std::uint64_t>{1, 2, 3, 4}; }));
+  first.start();
+  ASSERT_TRUE(until([&] {
+    if (first.leads_with(4)) return true;
+    first.ask_to_lead();
+    return false;
+  }));
+  ASSERT_FALSE(four.put().failure);
+}
+
 TEST_F(HostMembership, WhoCannotBeAddedIsSaidWhy) {
   Machine one(root_, 1), other(root_, 2), joiner(root_, 3), nobody(root_, 4);
   one.found({&one});
@@ -240,6 +305,59 @@ TEST_F(HostMembership, WhoCannotBeAddedIsSaidWhy) {
   EXPECT_EQ(std::get<raft::ChangeFault>(one.change(raft::PromoteMember{NodeId{7}}).fault),
             raft::ChangeFault::unknown_member);
   ASSERT_TRUE(fault(joiner.member()).done());
+}
+
+// Nobody calls it: it knows no member, and is none.
+TEST_F(HostMembership, WhoComesWithAnIdThatWasRemovedIsTold) {
+  Machine one(root_, 1), two(root_, 2);
+  one.found({&one});
+  ASSERT_FALSE(one.put().failure);
+  two.join({one.address});
+  raft::Member learner = two.member();
+  learner.promote = false;
+  ASSERT_TRUE(one.change(raft::AddMember{learner}).done());
+  ASSERT_TRUE(one.change(raft::RemoveMember{NodeId{2}}).done()) << "perhaps before it knew of its addition";
+  ASSERT_TRUE(until([&] { return two.removed.load(); }));
+  two.stop();
+
+  Machine again(root_ / "again", 2);
+  again.join({one.address});
+  ASSERT_TRUE(until([&] { return again.removed.load(); }));
+  again.stop();
+  again.start();
+  ASSERT_TRUE(again.error);
+  EXPECT_EQ(again.error->code, storage::ErrorCode::removed);
+}
+
+// Each call takes an open file, and nothing is won by more of them.
+TEST_F(HostMembership, OnlySoManyAreCalledAtATime) {
+  const int silent = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(silent, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ASSERT_EQ(::listen(silent, 64), 0);
+
+  Machine one(root_, 1);
+  one.call_patiently();
+  one.found({&one});
+  ASSERT_FALSE(one.put().failure);
+  std::atomic<int> answered{0}, overloaded{0};
+  raft::Member member = Machine(root_, 2).member();
+  member.peer = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  for (int i = 0; i < 20; ++i)
+    one.begin(raft::AddMember{member}, [&](const ChangeResult& result) {
+      const auto* failure = std::get_if<Failure>(&result.fault);
+      overloaded += failure && *failure == Failure::overloaded && result.not_applied;
+      ++answered;
+    });
+  EXPECT_TRUE(until([&] { return answered >= 12; }));
+  EXPECT_EQ(overloaded, 12);
+  one.stop();
+  EXPECT_EQ(answered, 20);
+  ::close(silent);
 }
 
 // Whoever waits for its cluster, or for an answer, is not kept when the host stops.

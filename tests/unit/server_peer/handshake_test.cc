@@ -13,10 +13,10 @@ class Host final : public Handler {
   void on_message(raft::NodeId, PeerMessage) override {}
   void on_unreachable(raft::NodeId) override {}
   void on_refused(raft::NodeId, const Refusal&) override {}
-  std::optional<std::string> check_identity(const LocalIdentity& other) override {
+  std::optional<Refusal> check_identity(const LocalIdentity& other) override {
     ++asked;
     if (other.storage_id == std::string(16, 's')) return {};
-    return "disk replaced";
+    return Refusal{RefusalCode::identity, "disk replaced"};
   }
   int asked = 0;
 };

@@ -297,13 +297,14 @@ void TestNode::on_message(raft::NodeId from, PeerMessage message) {
   received.push_back({from, std::move(message)});
 }
 
-std::optional<std::string> TestNode::check_identity(const LocalIdentity& other) {
+std::optional<Refusal> TestNode::check_identity(const LocalIdentity& other) {
   const std::string node = "node " + std::to_string(other.node.value);
-  if (distrusted == other.node) return "disk rolled back: " + node;
+  if (distrusted == other.node) return Refusal{RefusalCode::identity, "disk rolled back: " + node};
   for (const auto& [pinned, its_storage] : pins_) {
     if (pinned != other.node.value) continue;
     if (its_storage == other.storage_id) return {};
-    return "disk replaced: " + node + " is known with another storage id; remove it and add it anew";
+    return Refusal{RefusalCode::identity,
+                   "disk replaced: " + node + " is known with another storage id; remove it and add it anew"};
   }
   pins_.emplace_back(other.node.value, other.storage_id);
   return {};

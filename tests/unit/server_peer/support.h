@@ -75,7 +75,7 @@ class TestNode final : public Handler {
   void on_messages_done() override { ++batches; }
   void on_unreachable(raft::NodeId peer) override { unreachable.push_back(peer.value); }
   void on_connected(raft::NodeId peer, Lane lane) override { connected.emplace_back(peer.value, lane); }
-  std::optional<std::string> check_identity(const LocalIdentity& other) override;
+  std::optional<Refusal> check_identity(const LocalIdentity& other) override;
   void on_refused(raft::NodeId peer, const Refusal& refusal) override { refused.emplace_back(peer.value, refusal); }
 
   std::vector<Received> received;

@@ -190,7 +190,8 @@ TEST_F(TransportTest, AProbeTellsWhoIsThere) {
   TestNode b(io, 2);
   const auto ask = [&](const std::string& address, std::uint64_t target) {
     std::optional<Probed> answer;
-    a.transport().probe(address, raft::NodeId{target}, [&](const Probed& probed) { answer = probed; });
+    a.transport().probe(address, raft::NodeId{target}, std::chrono::minutes(1),
+                        [&](const Probed& probed) { answer = probed; });
     EXPECT_TRUE(until([&] { return answer.has_value(); }));
     return answer.value_or("no answer");
   };
