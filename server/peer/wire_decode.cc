@@ -202,6 +202,7 @@ Decoded convert(const pb::ChangeRequest& h) {
   ChangeRequest m{h.boot(), h.id(), {}};
   switch (h.change_case()) {
     case pb::ChangeRequest::kAdd:
+      if (h.add().id() == 0) return bad("an addition of nobody");
       m.change = raft::AddMember{{raft::NodeId{h.add().id()}, h.add().name(), h.add().peer(), h.add().client(),
                                   h.add().storage_id(), h.add().promote(), raft::NodeId{h.add().replaces()}}};
       break;

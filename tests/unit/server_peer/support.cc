@@ -197,7 +197,7 @@ std::vector<PeerMessage> one_of_each(std::mt19937_64& random) {
       NodeReport{flag()},
       TransferRequest{number<raft::NodeId>(random)},
       ChangeRequest{random(), random(),
-                    raft::AddMember{{number<raft::NodeId>(random), name(), name(), name(), random_bytes(random, 16),
+                    raft::AddMember{{raft::NodeId{random() | 1}, name(), name(), name(), random_bytes(random, 16),
                                      flag(), number<raft::NodeId>(random)}}},
       ChangeRequest{random(), random(), raft::PromoteMember{number<raft::NodeId>(random)}},
       ChangeRequest{random(), random(), raft::RemoveMember{number<raft::NodeId>(random)}},

@@ -111,6 +111,12 @@ TEST(Wire, AConfigurationThatCannotBeReadIsRefused) {
   }
 }
 
+// A configuration with it could not be read by anybody: a leader that appended it would stop.
+TEST(Wire, AnAdditionOfNobodyIsRefused) {
+  EXPECT_FALSE(there_and_back(ChangeRequest{1, 2, raft::AddMember{}}));
+  EXPECT_TRUE(there_and_back(ChangeRequest{1, 2, raft::AddMember{{raft::NodeId{1}, "", "", "", "", false, {}}}}));
+}
+
 TEST(Wire, RandomHeadersAndAttachmentsNeverCrash) {
   std::mt19937_64 random(10);
   Decoder decoder;
