@@ -11,6 +11,8 @@ namespace tenaz::storage {
 
 class DataLock {
  public:
+  // Locks nothing.
+  DataLock() = default;
   // Errors: locked (names the process that holds it), io, no_space.
   static Result<DataLock> take(const std::filesystem::path& data_dir);
 

@@ -9,6 +9,8 @@
 
 namespace tenaz::storage {
 
+class Platform;
+
 struct Options {
   // Memory for blocks and values read from disk. More: fewer disk reads.
   std::size_t cache_bytes = 16 << 20;
@@ -30,6 +32,9 @@ struct Options {
   // Memory for the latest versions of the keys used most recently, values up to 1 KiB included: what is here is neither
   // looked up nor read on disk.
   std::size_t key_cache_bytes = 40 << 20;
+
+  // What the room stands on (platform.h), for tests. Null: the operating system.
+  Platform* platform = nullptr;
 
   std::vector<std::string> check() const;
 };

@@ -14,6 +14,7 @@
 
 #include "storage/data_lock.h"
 #include "storage/log_shape.h"
+#include "storage/platform.h"
 #include "storage/raft_log.h"
 #include "storage/raft_log_format.h"
 #include "storage/watermark.h"
@@ -53,6 +54,7 @@ class RaftLog::Impl {
   const std::filesystem::path directory;
   DataLock lock;
   const Options options;
+  Platform& platform = Platform::of(options);
   const raft::GroupId group = raft::kDefaultGroup;
   std::unique_ptr<rocksdb::DB> db;
   std::optional<Watermark> watermark;

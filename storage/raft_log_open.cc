@@ -1,12 +1,7 @@
 // Opening the Raft log: founding, identity, and the checks that nothing synced has been lost.
 #include <rocksdb/table.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <system_error>
 
 #include "storage/bytes.h"
-#include "storage/info_log.h"
 #include "storage/raft_log_impl.h"
 #include "storage/rocks.h"
 
@@ -36,33 +31,25 @@ struct Found {
   std::string state;      // a state directory, if there is any
 };
 
-Result<Found> look(const fs::path& data_dir) {
+Result<Found> look(const fs::path& data_dir, Platform& platform) {
   Found found;
-  std::error_code code;
   const fs::path raft = data_dir / "raft";
-  found.founded = fs::exists(raft / Watermark::kFileName, code);
-  found.database = fs::exists(raft / "CURRENT", code);
-  for (fs::directory_iterator it(raft, code), end; !code && it != end; it.increment(code)) {
-    if (it->path().extension() == ".sst") found.tables = true;
+  found.founded = platform.exists(raft / Watermark::kFileName);
+  found.database = platform.exists(raft / "CURRENT");
+  if (const auto names = platform.list(raft)) {
+    for (const auto& name : *names) found.tables |= name.ends_with(".sst");
   }
-  code.clear();
-  for (fs::directory_iterator it(data_dir, code), end; !code && it != end; it.increment(code)) {
-    const std::string name = it->path().filename().string();
+  const auto names = platform.list(data_dir);
+  if (!names) return names.error();
+  for (const auto& name : *names) {
     if (name.starts_with("state-")) found.state = name;
   }
-  if (code) return rocks::system_error("cannot read", data_dir, code.value());
   return found;
 }
 
-Result<std::string> random_id() {
-  std::string id(16, '\0');
-  if (::getentropy(id.data(), id.size()) != 0) return Error{ErrorCode::io, "the kernel gives no random bytes"};
-  return id;
-}
-
-rocksdb::Options database_options(const Options& options, bool create) {
+rocksdb::Options database_options(const Options& options, const fs::path& directory, bool create) {
   rocksdb::Options o;
-  rocks::common_options(o);
+  rocks::common_options(o, Platform::of(options), directory);
   o.create_if_missing = create;
   // A torn record at the end was never acknowledged; damage anywhere else is an error and not the end of the log.
   o.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
@@ -85,11 +72,9 @@ rocksdb::Options database_options(const Options& options, bool create) {
 Result<std::unique_ptr<RaftLog>> RaftLog::open(const fs::path& data_dir, const Identity& identity,
                                                const raft::Configuration& founding, const Options& options) {
   const fs::path absolute = fs::absolute(data_dir).lexically_normal();
-  std::error_code code;
-  if (fs::create_directories(absolute, code); code) {
-    return rocks::system_error("cannot create", absolute, code.value());
-  }
-  auto lock = DataLock::take(absolute);
+  Platform& platform = Platform::of(options);
+  if (auto made = platform.make_directories(absolute); !made) return made.error();
+  auto lock = platform.lock(absolute);
   if (!lock) return lock.error();
   auto impl = std::make_unique<Impl>(absolute, std::move(*lock), options);
   if (auto opened = impl->open(identity, founding); !opened) return opened.error();
@@ -106,7 +91,7 @@ Error RaftLog::Impl::lost(const std::string& what) const {
 }
 
 Result<void> RaftLog::Impl::open(const Identity& identity, const raft::Configuration& founding) {
-  const auto found_here = look(data_dir);
+  const auto found_here = look(data_dir, platform);
   if (!found_here) return found_here.error();
   if (!found_here->database && (found_here->founded || found_here->tables)) {
     return lost(directory.string() + " has no CURRENT file any more");
@@ -114,7 +99,7 @@ Result<void> RaftLog::Impl::open(const Identity& identity, const raft::Configura
   if (!found_here->database && !found_here->state.empty()) {
     return lost(data_dir.string() + " holds " + found_here->state + " but no Raft log");
   }
-  const std::optional<Synced> synced_before = Watermark::read(directory);
+  const std::optional<Synced> synced_before = Watermark::read(directory, platform);
   if (auto opened = open_database(!found_here->database); !opened) return opened;
 
   const auto record = get(format::kIdentityKey);
@@ -132,19 +117,19 @@ Result<void> RaftLog::Impl::open(const Identity& identity, const raft::Configura
   if (auto loaded = load(); !loaded) return loaded;
   if (auto checked = check_watermark(synced_before); !checked) return checked;
 
-  auto opened = Watermark::open(directory);
+  auto opened = Watermark::open(directory, platform);
   if (!opened) return opened.error();
   watermark.emplace(std::move(*opened));
   if (auto raised = begin_start(); !raised) return raised;
   if (auto done = watermark->sync(); !done) return done;
   for (const auto& path : {directory, data_dir, data_dir.parent_path()}) {
-    if (auto done = rocks::sync_directory(path); !done) return done;
+    if (auto done = platform.sync_directory(path); !done) return done;
   }
   return {};
 }
 
 Result<void> RaftLog::Impl::begin_start() {
-  const auto random = random_id();
+  const auto random = platform.random_bytes(8);
   if (!random) return random.error();
   ++starts.incarnation;
   starts.boots.insert(starts.boots.begin(), bytes::get_le(random->data(), 8));
@@ -156,9 +141,7 @@ Result<void> RaftLog::Impl::begin_start() {
 
 Result<void> RaftLog::Impl::open_database(bool create) {
   rocksdb::DB* opened = nullptr;
-  rocksdb::Options opening = database_options(options, create);
-  opening.info_log = rocks::info_log(directory);
-  const auto status = rocksdb::DB::Open(opening, directory.string(), &opened);
+  const auto status = rocksdb::DB::Open(database_options(options, directory, create), directory.string(), &opened);
   if (!status.ok()) {
     Error error = rocks::error(status, "cannot open the Raft log in " + directory.string(), "");
     if (error.code == ErrorCode::corruption) return lost(error.message);
@@ -183,7 +166,7 @@ Result<std::optional<std::string>> RaftLog::Impl::get(std::string_view key) cons
 // One synced batch holds everything, so that an interrupted founding leaves either nothing or all of it. It is written
 // out as a table at once: the loss of a write-ahead log alone never makes a founded directory look like a fresh one.
 Result<void> RaftLog::Impl::found(const Identity& identity, const raft::Configuration& founding) {
-  const auto id = random_id();
+  const auto id = platform.random_bytes(16);
   if (!id) return id.error();
   const std::string cluster = identity.cluster_id.empty() ? std::string(16, '\0') : identity.cluster_id;
   rocksdb::WriteBatch batch;
@@ -198,7 +181,10 @@ Result<void> RaftLog::Impl::found(const Identity& identity, const raft::Configur
   rocksdb::WriteOptions write;
   write.sync = true;
   auto status = db->Write(write, &batch);
-  if (status.ok()) status = db->Flush(rocksdb::FlushOptions());
+  rocksdb::FlushOptions flush;
+  flush.wait = platform.has_threads();
+  if (status.ok()) status = db->Flush(flush);
+  platform.run_queued();
   if (!status.ok()) return rocks::error(status, "cannot found the Raft log in " + directory.string(), "");
   return {};
 }

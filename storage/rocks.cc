@@ -1,6 +1,5 @@
 #include "storage/rocks.h"
 
-#include <fcntl.h>
 #include <rocksdb/listener.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -49,7 +48,9 @@ class GiveWay final : public rocksdb::EventListener {
 
 }  // namespace
 
-void common_options(rocksdb::DBOptions& options) {
+void common_options(rocksdb::DBOptions& options, Platform& platform, const std::filesystem::path& directory) {
+  options.env = platform.env();
+  options.info_log = platform.info_log(directory);
   options.create_if_missing = true;
   options.paranoid_checks = true;
   options.stats_dump_period_sec = 0;
@@ -60,7 +61,10 @@ void common_options(rocksdb::DBOptions& options) {
   options.recycle_log_file_num = 0;
   options.track_and_verify_wals_in_manifest = true;
   options.compaction_readahead_size = 256 << 10;
-  options.listeners.push_back(std::make_shared<GiveWay>());
+  if (platform.has_threads())
+    options.listeners.push_back(std::make_shared<GiveWay>());
+  else
+    options.max_file_opening_threads = 1;
   rlimit files{};
   options.max_open_files = open_tables(::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 0);
 }
@@ -68,26 +72,6 @@ void common_options(rocksdb::DBOptions& options) {
 Error system_error(std::string_view what, const std::filesystem::path& path, int number) {
   return {number == ENOSPC ? ErrorCode::no_space : ErrorCode::io,
           std::string(what) + " " + path.string() + ": " + std::generic_category().message(number)};
-}
-
-namespace {
-
-Result<void> sync(const std::filesystem::path& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0) return system_error("cannot open", path, errno);
-  const int failed = ::fsync(fd) == 0 ? 0 : errno;
-  ::close(fd);
-  if (failed != 0) return system_error("cannot sync", path, failed);
-  return {};
-}
-
-}  // namespace
-
-Result<void> sync_file(const std::filesystem::path& path) {
-  return sync(path, O_RDONLY);
-}
-Result<void> sync_directory(const std::filesystem::path& path) {
-  return sync(path, O_RDONLY | O_DIRECTORY);
 }
 
 }  // namespace tenaz::storage::rocks

@@ -1,5 +1,5 @@
-// What both RocksDB instances share: translation of errors, options that bound logs, and syncing of files and
-// directories. Private to this room. Pure functions; any thread.
+// What both RocksDB instances share: translation of errors, and options that bound logs and threads. Private to this
+// room. Pure functions; any thread.
 #pragma once
 
 #include <rocksdb/options.h>
@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "storage/platform.h"
 #include "storage/status.h"
 
 namespace tenaz::storage::rocks {
@@ -26,11 +27,7 @@ inline std::string_view view(const rocksdb::Slice& slice) {
 Error error(const rocksdb::Status& status, std::string_view what, std::string_view advice);
 
 // Paranoid checks, few threads.
-void common_options(rocksdb::DBOptions& options);
-
-// Makes file contents, or a directory's entries, durable.
-Result<void> sync_file(const std::filesystem::path& path);
-Result<void> sync_directory(const std::filesystem::path& path);
+void common_options(rocksdb::DBOptions& options, Platform& platform, const std::filesystem::path& directory);
 
 // An Error from errno.
 Error system_error(std::string_view what, const std::filesystem::path& path, int number);

@@ -1,16 +1,9 @@
 #include "storage/snapshot.h"
 
-#include <fcntl.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <set>
-#include <system_error>
 
 #include "storage/command.h"
-#include "storage/rocks.h"
 
 namespace tenaz::storage {
 namespace {
@@ -24,29 +17,12 @@ bool safe_name(const std::string& name) {
          name.find_first_of(std::string("/\0", 2)) == std::string::npos;
 }
 
-Result<std::string> read_at(const fs::path& path, std::uint64_t offset, std::size_t bytes) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return rocks::system_error("cannot open", path, errno);
-  std::string out(bytes, '\0');
-  std::size_t have = 0;
-  ssize_t n = 1;
-  while (have < bytes && n > 0) {
-    n = ::pread(fd, out.data() + have, bytes - have, static_cast<off_t>(offset + have));
-    if (n > 0) have += static_cast<std::size_t>(n);
-  }
-  const int failed = n < 0 ? errno : 0;
-  ::close(fd);
-  if (failed != 0) return rocks::system_error("cannot read", path, failed);
-  out.resize(have);
-  return out;
-}
-
-Result<ImageFile> describe(const fs::path& path, const std::stop_token& stop) {
+Result<ImageFile> describe(const fs::path& path, Platform& platform, const std::stop_token& stop) {
   ImageFile file;
   file.name = path.filename().string();
   for (;;) {
     if (stop.stop_requested()) return Error{ErrorCode::invalid, "the image is not wanted any more"};
-    auto piece = read_at(path, file.bytes, kReadBytes);
+    auto piece = platform.read(path, file.bytes, kReadBytes);
     if (!piece) return piece.error();
     file.crc32c = crc32c(*piece, file.crc32c);
     file.bytes += piece->size();
@@ -54,23 +30,12 @@ Result<ImageFile> describe(const fs::path& path, const std::stop_token& stop) {
   }
 }
 
-Result<void> make_directory(const fs::path& path) {
-  std::error_code code;
-  if (fs::create_directories(path, code); code) return rocks::system_error("cannot create", path, code.value());
-  return {};
-}
-
-Result<void> remove_tree(const fs::path& path) {
-  std::error_code code;
-  if (fs::remove_all(path, code); code) return rocks::system_error("cannot remove", path, code.value());
-  return {};
-}
-
 // Sizes come from another node: their sum may exceed any number.
-Result<void> check_room(const fs::path& directory, const ImageManifest& manifest, std::uint64_t reserve_bytes) {
-  struct statvfs disk {};
-  if (::statvfs(directory.c_str(), &disk) != 0) return rocks::system_error("cannot look at", directory, errno);
-  const std::uint64_t free_bytes = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+Result<void> check_room(const fs::path& directory, const ImageManifest& manifest, std::uint64_t reserve_bytes,
+                        Platform& platform) {
+  const auto looked = platform.free_bytes(directory);
+  if (!looked) return looked.error();
+  const std::uint64_t free_bytes = *looked;
   std::uint64_t left = free_bytes;
   bool fits = reserve_bytes <= left;
   if (fits) left -= reserve_bytes;
@@ -89,11 +54,11 @@ Result<void> check_room(const fs::path& directory, const ImageManifest& manifest
 Result<std::shared_ptr<Image>> Image::create(StateMachine& state, const fs::path& data_dir, const std::string& id,
                                              const std::stop_token& stop) {
   if (!safe_name(id)) return Error{ErrorCode::invalid, "not a name for an image: " + id};
-  if (auto made = make_directory(data_dir / "images"); !made) return made.error();
-  std::shared_ptr<Image> image(new Image());
+  Platform& platform = state.platform();
+  if (auto made = platform.make_directories(data_dir / "images"); !made) return made.error();
+  std::shared_ptr<Image> image(new Image(platform));
   const fs::path directory = data_dir / "images" / id;
-  std::error_code code;
-  if (fs::exists(directory, code))
+  if (platform.exists(directory))
     return Error{ErrorCode::invalid, "the image " + directory.string() + " exists already"};
   image->directory_ = directory;
   const auto position = state.checkpoint(directory);
@@ -101,13 +66,11 @@ Result<std::shared_ptr<Image>> Image::create(StateMachine& state, const fs::path
   image->manifest_.id = id;
   image->manifest_.index = position->index;
   image->term_ = position->term;
-  std::vector<fs::path> paths;
-  for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code))
-    paths.push_back(it->path());
-  if (code) return rocks::system_error("cannot read", directory, code.value());
-  std::sort(paths.begin(), paths.end());
-  for (const auto& path : paths) {
-    auto file = describe(path, stop);
+  auto names = platform.list(directory);
+  if (!names) return names.error();
+  std::sort(names->begin(), names->end());
+  for (const auto& name : *names) {
+    auto file = describe(directory / name, platform, stop);
     if (!file) return file.error();
     image->manifest_.files.push_back(std::move(*file));
   }
@@ -115,8 +78,7 @@ Result<std::shared_ptr<Image>> Image::create(StateMachine& state, const fs::path
 }
 
 Image::~Image() {
-  std::error_code ignored;  // what is left behind goes at the next start
-  if (!directory_.empty()) fs::remove_all(directory_, ignored);
+  if (!directory_.empty()) (void)platform_.remove_tree(directory_);  // what is left behind goes at the next start
 }
 
 Result<std::string> Image::read(const std::string& name, std::uint64_t offset, std::size_t bytes) const {
@@ -124,7 +86,7 @@ Result<std::string> Image::read(const std::string& name, std::uint64_t offset, s
     if (file.name != name) continue;
     if (offset > file.bytes) return Error{ErrorCode::invalid, name + " of image " + manifest_.id + " is shorter"};
     const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, file.bytes - offset));
-    auto piece = read_at(directory_ / name, offset, most);
+    auto piece = platform_.read(directory_ / name, offset, most);
     if (piece && piece->size() != most) {
       return Error{ErrorCode::corruption, (directory_ / name).string() + " has become shorter"};
     }
@@ -135,11 +97,11 @@ Result<std::string> Image::read(const std::string& name, std::uint64_t offset, s
 
 class Receiver::Impl {
  public:
-  Impl(fs::path data_dir, ImageManifest manifest) : data_dir(std::move(data_dir)), manifest(std::move(manifest)) {}
+  Impl(fs::path data_dir, ImageManifest manifest, Platform& platform)
+      : data_dir(std::move(data_dir)), manifest(std::move(manifest)), platform(platform) {}
   ~Impl() {
-    if (fd >= 0) ::close(fd);
-    std::error_code ignored;  // what is left behind goes at the next begin()
-    if (!finished) fs::remove_all(incoming(), ignored);
+    file.reset();
+    if (!finished) (void)platform.remove_tree(incoming());  // what is left behind goes at the next begin()
   }
 
   fs::path incoming() const { return data_dir / "incoming"; }
@@ -151,51 +113,46 @@ class Receiver::Impl {
 
   const fs::path data_dir;
   const ImageManifest manifest;
+  Platform& platform;
   std::size_t current = 0;
   std::uint64_t offset = 0;
   std::uint32_t crc = 0;
-  int fd = -1;
+  std::unique_ptr<File> file;  // the current one
   bool finished = false;
 };
 
 Result<void> Receiver::Impl::begin_file() {
   offset = 0;
   crc = 0;
-  if (fd >= 0) ::close(fd);
-  fd = -1;
+  file.reset();
   if (current == manifest.files.size()) return {};
-  const fs::path path = incoming() / manifest.files[current].name;
-  fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return rocks::system_error("cannot create", path, errno);
+  auto opened = platform.open(incoming() / manifest.files[current].name, true);
+  if (!opened) return opened.error();
+  file = std::move(*opened);
   if (manifest.files[current].bytes == 0) return finish_file();
   return {};
 }
 
 Result<void> Receiver::Impl::append(std::string_view bytes) {
+  if (auto written = file->write(offset, bytes); !written) return written;
   crc = crc32c(bytes, crc);
   offset += bytes.size();
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return rocks::system_error("cannot write", incoming() / manifest.files[current].name, errno);
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
   return {};
 }
 
 Result<void> Receiver::Impl::finish_file() {
-  const ImageFile& file = manifest.files[current];
-  if (crc != file.crc32c) {
-    if (auto again = file.bytes == 0 ? Result<void>() : begin_file(); !again) return again;
-    return Error{ErrorCode::corruption, file.name + " of image " + manifest.id + " does not match its checksum"};
+  const ImageFile& expected = manifest.files[current];
+  if (crc != expected.crc32c) {
+    if (auto again = expected.bytes == 0 ? Result<void>() : begin_file(); !again) return again;
+    return Error{ErrorCode::corruption, expected.name + " of image " + manifest.id + " does not match its checksum"};
   }
-  if (::fsync(fd) != 0) return rocks::system_error("cannot sync", incoming() / file.name, errno);
+  if (auto synced = file->sync(); !synced) return synced;
   ++current;
   return begin_file();
 }
 
 Result<std::unique_ptr<Receiver>> Receiver::begin(const fs::path& data_dir, const ImageManifest& manifest,
-                                                  std::uint64_t reserve_bytes) {
+                                                  std::uint64_t reserve_bytes, Platform& platform) {
   std::set<std::string> names;
   for (const auto& file : manifest.files) {
     if (!safe_name(file.name) || !names.insert(file.name).second) {
@@ -203,10 +160,10 @@ Result<std::unique_ptr<Receiver>> Receiver::begin(const fs::path& data_dir, cons
     }
   }
   if (manifest.files.empty()) return Error{ErrorCode::invalid, "image " + manifest.id + " has no files"};
-  auto impl = std::make_shared<Impl>(data_dir, manifest);
-  if (auto removed = remove_tree(impl->incoming()); !removed) return removed.error();
-  if (auto room = check_room(data_dir, manifest, reserve_bytes); !room) return room.error();
-  if (auto made = make_directory(impl->incoming()); !made) return made.error();
+  auto impl = std::make_shared<Impl>(data_dir, manifest, platform);
+  if (auto removed = platform.remove_tree(impl->incoming()); !removed) return removed.error();
+  if (auto room = check_room(data_dir, manifest, reserve_bytes, platform); !room) return room.error();
+  if (auto made = platform.make_directories(impl->incoming()); !made) return made.error();
   if (auto begun = impl->begin_file(); !begun) return begun.error();
   return std::unique_ptr<Receiver>(new Receiver(std::move(impl)));
 }
@@ -229,19 +186,16 @@ Result<void> Receiver::write(const std::string& name, std::uint64_t offset, std:
 
 Result<std::string> Receiver::finish() {
   if (want()) return Error{ErrorCode::invalid, "image " + impl_->manifest.id + " is not complete"};
-  if (auto synced = rocks::sync_directory(impl_->incoming()); !synced) return synced.error();
+  Platform& platform = impl_->platform;
+  if (auto synced = platform.sync_directory(impl_->incoming()); !synced) return synced.error();
   std::string name;
   for (int n = 1;; ++n) {
     name = "state-" + std::to_string(impl_->manifest.index.value) + "-" + std::to_string(n);
-    std::error_code code;
-    if (!fs::exists(impl_->data_dir / name, code)) break;
+    if (!platform.exists(impl_->data_dir / name)) break;
   }
-  std::error_code code;
-  if (fs::rename(impl_->incoming(), impl_->data_dir / name, code); code) {
-    return rocks::system_error("cannot rename", impl_->incoming(), code.value());
-  }
+  if (auto moved = platform.rename(impl_->incoming(), impl_->data_dir / name); !moved) return moved.error();
   impl_->finished = true;
-  if (auto synced = rocks::sync_directory(impl_->data_dir); !synced) return synced.error();
+  if (auto synced = platform.sync_directory(impl_->data_dir); !synced) return synced.error();
   return name;
 }
 
@@ -258,23 +212,19 @@ Result<std::unique_ptr<StateMachine>> open_received(const fs::path& data_dir, co
   else
     error = opened.error();
   if (opened) opened->reset();
-  if (auto removed = remove_tree(data_dir / name); !removed) return removed.error();
+  if (auto removed = Platform::of(options).remove_tree(data_dir / name); !removed) return removed.error();
   return error;
 }
 
-Result<void> remove_leftovers(const fs::path& data_dir, const std::string& in_force) {
+Result<void> remove_leftovers(const fs::path& data_dir, const std::string& in_force, Platform& platform) {
   for (const char* name : {"images", "incoming"}) {
-    if (auto removed = remove_tree(data_dir / name); !removed) return removed;
+    if (auto removed = platform.remove_tree(data_dir / name); !removed) return removed;
   }
-  std::vector<fs::path> leftovers;
-  std::error_code code;
-  for (fs::directory_iterator it(data_dir, code), end; !code && it != end; it.increment(code)) {
-    const std::string name = it->path().filename().string();
-    if (name.starts_with("state-") && name != in_force) leftovers.push_back(it->path());
-  }
-  if (code) return rocks::system_error("cannot read", data_dir, code.value());
-  for (const auto& path : leftovers) {
-    if (auto removed = remove_tree(path); !removed) return removed;
+  const auto names = platform.list(data_dir);
+  if (!names) return names.error();
+  for (const auto& name : *names) {
+    if (!name.starts_with("state-") || name == in_force) continue;
+    if (auto removed = platform.remove_tree(data_dir / name); !removed) return removed;
   }
   return {};
 }

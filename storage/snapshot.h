@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "raft/types.h"
+#include "storage/platform.h"
 #include "storage/state_machine.h"
 #include "storage/status.h"
 
@@ -50,7 +51,8 @@ class Image {
   Result<std::string> read(const std::string& name, std::uint64_t offset, std::size_t bytes) const;
 
  private:
-  Image() = default;
+  explicit Image(Platform& platform) : platform_(platform) {}
+  Platform& platform_;
   std::filesystem::path directory_;
   ImageManifest manifest_;
   raft::Term term_;
@@ -62,7 +64,8 @@ class Receiver {
   // Begins anew: what an earlier attempt left in incoming/ is removed. no_space: the image would leave less than
   // `reserve_bytes` free. Better refused than to run into the end of the disk, which the log needs too.
   static Result<std::unique_ptr<Receiver>> begin(const std::filesystem::path& data_dir, const ImageManifest& manifest,
-                                                 std::uint64_t reserve_bytes = 0);
+                                                 std::uint64_t reserve_bytes = 0,
+                                                 Platform& platform = Platform::system());
 
   // What is missing next; nothing when all is there.
   struct Want {
@@ -90,6 +93,7 @@ Result<std::unique_ptr<StateMachine>> open_received(const std::filesystem::path&
                                                     const std::function<bool(const StateMachine&)>& fits);
 
 // Removes state directories other than `in_force`, images/ and incoming/: what a crash may have left. At start.
-Result<void> remove_leftovers(const std::filesystem::path& data_dir, const std::string& in_force);
+Result<void> remove_leftovers(const std::filesystem::path& data_dir, const std::string& in_force,
+                              Platform& platform = Platform::system());
 
 }  // namespace tenaz::storage

@@ -105,6 +105,9 @@ raft::Term StateMachine::applied_term() const {
 raft::Index StateMachine::durable_index() const {
   return impl_->shared.database->durable_index();
 }
+Platform& StateMachine::platform() const {
+  return impl_->shared.database->platform();
+}
 const kv::Reader& StateMachine::reader() const {
   return impl_->reader;
 }
@@ -215,7 +218,7 @@ Result<Position> StateMachine::checkpoint(const std::filesystem::path& path) {
   if (!status.ok()) return database.error(status, "cannot make an image of the state");
   // Creating it flushed once more, perhaps with entries that were applied meanwhile: only the image knows where it
   // stands.
-  const auto applied = kv::applied_of(path);
+  const auto applied = kv::applied_of(path, database.platform());
   if (!applied) return applied.error();
   return Position{applied->index, applied->term};
 }

@@ -102,6 +102,8 @@ class StateMachine {
 
   std::vector<Figure> figures() const;
 
+  Platform& platform() const;
+
  private:
   class Impl;
   explicit StateMachine(std::unique_ptr<Impl> impl);

@@ -23,10 +23,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "raft/types.h"
+#include "storage/platform.h"
 #include "storage/status.h"
 
 namespace tenaz::storage {
@@ -41,30 +43,26 @@ struct Synced {
   bool operator==(const Synced&) const = default;
 };
 
+std::string encode(const Synced& synced);
+
 class Watermark {
  public:
   static constexpr const char* kFileName = "SYNCED";
 
   // What the file says; nothing if it is missing, torn or of an unknown format.
-  static std::optional<Synced> read(const std::filesystem::path& directory);
+  static std::optional<Synced> read(const std::filesystem::path& directory, Platform& platform = Platform::system());
   // Opens the file for writing, creates it if need be.
-  static Result<Watermark> open(const std::filesystem::path& directory);
+  static Result<Watermark> open(const std::filesystem::path& directory, Platform& platform = Platform::system());
 
-  Watermark(Watermark&& other) noexcept;
-  Watermark& operator=(Watermark&& other) noexcept;
-  ~Watermark();
-
-  // One pwrite over the old content.
-  Result<void> write(const Synced& synced);
-  Result<void> sync();
+  // One write over the old content.
+  Result<void> write(const Synced& synced) { return file_->write(0, encode(synced)); }
+  Result<void> sync() { return file_->sync(); }
 
  private:
-  Watermark(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
-  int fd_ = -1;
-  std::filesystem::path path_;
+  explicit Watermark(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  std::unique_ptr<File> file_;
 };
 
-std::string encode(const Synced& synced);
 std::optional<Synced> decode_synced(std::string_view bytes);
 
 }  // namespace tenaz::storage

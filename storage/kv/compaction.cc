@@ -127,7 +127,7 @@ std::shared_ptr<rocksdb::CompactionFilterFactory> Compactor::changes_filter() co
   return std::make_shared<Factory<ChangesFilter>>(shared_, "tenaz.changes");
 }
 
-void Compactor::start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision) {
+void Compactor::start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision, bool with_thread) {
   db_ = db;
   families_ = families;
   shared_->db = db;
@@ -135,7 +135,7 @@ void Compactor::start(rocksdb::DB* db, const Families& families, std::uint64_t c
   shared_->compact_revision = compact_revision;
   shared_->open = true;
   wanted_ = done_ = compact_revision;
-  thread_ = std::thread([this] { run(); });
+  if (with_thread) thread_ = std::thread([this] { run(); });
 }
 
 void Compactor::durable(std::uint64_t compact_revision) {
@@ -143,6 +143,7 @@ void Compactor::durable(std::uint64_t compact_revision) {
   if (compact_revision <= wanted_) return;
   wanted_ = compact_revision;
   shared_->compact_revision = compact_revision;
+  if (!thread_.joinable()) done_ = wanted_;
   changed_.notify_all();
 }
 

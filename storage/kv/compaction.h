@@ -44,8 +44,9 @@ class Compactor {
   std::shared_ptr<rocksdb::CompactionFilterFactory> history_filter() const;
   std::shared_ptr<rocksdb::CompactionFilterFactory> changes_filter() const;
 
-  // The database is open and stands durably at `compact_revision`.
-  void start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision);
+  // The database is open and stands durably at `compact_revision`. Without a thread nothing asks for compactions, and
+  // what is forgotten goes with those that RocksDB makes of itself.
+  void start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision, bool with_thread);
   // The durable compact revision has become this.
   void durable(std::uint64_t compact_revision);
   // Waits until all that durable() asked for is done.

@@ -8,10 +8,8 @@
 #include <rocksdb/table.h>
 
 #include <cstdlib>
-#include <system_error>
 
 #include "storage/bytes.h"
-#include "storage/info_log.h"
 #include "storage/rocks.h"
 
 namespace tenaz::storage::kv {
@@ -96,9 +94,9 @@ rocksdb::ColumnFamilyOptions changes_options(const Options& options, const std::
   return o;
 }
 
-rocksdb::DBOptions database_options(const Options& options) {
+rocksdb::DBOptions database_options(const Options& options, const std::filesystem::path& directory) {
   rocksdb::Options o;
-  rocks::common_options(o);
+  rocks::common_options(o, Platform::of(options), directory);
   o.create_missing_column_families = true;
   o.atomic_flush = true;
   // One bound for the memory of all column families.
@@ -124,14 +122,11 @@ class Database::Listener final : public rocksdb::EventListener {
 };
 
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& directory, const Options& options) {
-  std::unique_ptr<Database> self(new Database(directory));
-  std::error_code code;
-  if (std::filesystem::create_directories(directory, code); code) {
-    return rocks::system_error("cannot create", directory, code.value());
-  }
+  Platform& platform = Platform::of(options);
+  std::unique_ptr<Database> self(new Database(directory, platform));
+  if (auto made = platform.make_directories(directory); !made) return made.error();
   self->cache_ = rocksdb::NewLRUCache(options.cache_bytes);
-  auto database = database_options(options);
-  database.info_log = rocks::info_log(directory);
+  auto database = database_options(options, directory);
   database.listeners.push_back(std::make_shared<Listener>(self.get()));
   auto meta = family_options(options);
   meta.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(self->cache_)));
@@ -150,7 +145,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& di
   self->history_ = handles[2];
   self->changes_ = handles[3];
   if (auto loaded = self->load(); !loaded) return loaded.error();
-  if (auto synced = rocks::sync_directory(std::filesystem::absolute(directory).parent_path()); !synced) {
+  if (auto synced = platform.sync_directory(std::filesystem::absolute(directory).parent_path()); !synced) {
     return synced.error();
   }
   return self;
@@ -159,7 +154,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& di
 Database::~Database() {
   compactor_.stop();
   if (!db_) return;
-  rocksdb::CancelAllBackgroundWork(db_.get(), true);
+  rocksdb::CancelAllBackgroundWork(db_.get(), platform_.has_threads());
   for (auto* family : {meta_, latest_, history_, changes_}) {
     if (family != nullptr) db_->DestroyColumnFamilyHandle(family);
   }
@@ -204,7 +199,7 @@ Result<void> Database::load() {
     opened_compact_ = compact->empty() ? 0 : bytes::get_le(compact->data(), 8);
   }
   durable_index_ = opened_at_.index.value;
-  compactor_.start(db_.get(), {latest_, history_, changes_}, opened_compact_);
+  compactor_.start(db_.get(), {latest_, history_, changes_}, opened_compact_, platform_.has_threads());
   ready_ = true;
   return {};
 }
@@ -218,11 +213,14 @@ Result<void> Database::write(rocksdb::WriteBatch& batch) {
 
 Result<void> Database::flush(bool wait) {
   rocksdb::FlushOptions options;
-  options.wait = wait;
+  options.wait = wait && platform_.has_threads();
   options.allow_write_stall = true;
   const auto status = db_->Flush(options, {meta_, latest_, history_, changes_});
   if (!status.ok()) return error(status, "cannot write out the state");
-  if (wait) refresh_durable();
+  if (wait) {
+    platform_.run_queued();
+    refresh_durable();
+  }
   return {};
 }
 
@@ -283,8 +281,9 @@ Error Database::damaged(std::string_view what) const {
   return error(rocksdb::Status::Corruption(rocks::slice(what)), "the state is damaged");
 }
 
-Result<Applied> applied_of(const std::filesystem::path& directory) {
+Result<Applied> applied_of(const std::filesystem::path& directory, Platform& platform) {
   rocksdb::Options options;
+  options.env = platform.env();
   options.info_log = std::make_shared<NoLog>();
   options.max_open_files = 16;  // of one record; by default it would open all tables
   rocksdb::DB* opened = nullptr;

@@ -17,6 +17,7 @@
 #include "storage/kv/compaction.h"
 #include "storage/kv/key_encoding.h"
 #include "storage/options.h"
+#include "storage/platform.h"
 #include "storage/status.h"
 
 namespace tenaz::storage::kv {
@@ -34,6 +35,7 @@ class Database {
   rocksdb::ColumnFamilyHandle* history() const { return history_; }
   rocksdb::ColumnFamilyHandle* changes() const { return changes_; }
   const std::filesystem::path& directory() const { return directory_; }
+  Platform& platform() const { return platform_; }
 
   // What stood at open.
   const Applied& opened_at() const { return opened_at_; }
@@ -60,13 +62,15 @@ class Database {
 
  private:
   class Listener;
-  explicit Database(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  Database(std::filesystem::path directory, Platform& platform)
+      : directory_(std::move(directory)), platform_(platform) {}
   Result<void> load();
   Result<std::string> read_meta(rocksdb::ReadTier tier, std::string_view key) const;
   // Reads what the tables say, not the memory: see the design, crash safety.
   void refresh_durable();
 
   const std::filesystem::path directory_;
+  Platform& platform_;
   Compactor compactor_;
   std::shared_ptr<rocksdb::Cache> cache_;
   std::unique_ptr<rocksdb::DB> db_;
@@ -84,6 +88,6 @@ class Database {
 };
 
 // Where a directory stands that is not open: an image.
-Result<Applied> applied_of(const std::filesystem::path& directory);
+Result<Applied> applied_of(const std::filesystem::path& directory, Platform& platform);
 
 }  // namespace tenaz::storage::kv
