@@ -26,6 +26,30 @@ std::vector<raft::Entry> Disk::entries(raft::Index from, raft::Index to, std::si
   return out;
 }
 
+void Disk::store(const raft::Persist& write) {
+  if (write.hard_state) hard_state = *write.hard_state;
+  if (write.entries.empty()) return;
+  log.resize(write.entries.front().index.past(base) - 1);
+  log.insert(log.end(), write.entries.begin(), write.entries.end());
+}
+
+void Disk::cut(raft::Index index, const raft::Configuration& configuration_there, raft::Index its_index) {
+  base_term = *term(index);
+  log.erase(log.begin(), log.begin() + static_cast<std::ptrdiff_t>(index.past(base)));
+  base = index;
+  configuration = configuration_there;
+  configuration_index = its_index;
+}
+
+void Disk::replace(const raft::SnapshotMeta& meta, const KvState& with) {
+  base = meta.index;
+  base_term = meta.term;
+  configuration = meta.configuration;
+  configuration_index = meta.configuration_index;
+  log.clear();
+  state = with;
+}
+
 void ModelLog::write(raft::Persist write) {
   if (write.id != last_id_.next()) world_.fail(node_name(node_) + ": write ids do not rise by one");
   last_id_ = write.id;
@@ -127,12 +151,7 @@ void ModelLog::make_durable(const Item& item) {
       world_.fail(node_name(node_) + ": the log is cut past what the state holds durably");
     if (compact->index > disk_.last_index()) return world_.fail(node_name(node_) + ": the log is cut past its end");
     if (compact->index <= disk_.base) return;
-    disk_.base_term = *disk_.term(compact->index);
-    disk_.log.erase(disk_.log.begin(),
-                    disk_.log.begin() + static_cast<std::ptrdiff_t>(compact->index.past(disk_.base)));
-    disk_.base = compact->index;
-    disk_.configuration = compact->configuration;
-    disk_.configuration_index = compact->configuration_index;
+    disk_.cut(compact->index, compact->configuration, compact->configuration_index);
     (void)fate_.ends_at(Step::log_cut);
     return;
   }
@@ -140,32 +159,28 @@ void ModelLog::make_durable(const Item& item) {
   if (disk_.last_index() > reset.meta.index && disk_.term(reset.meta.index) == reset.meta.term)
     world_.fail(node_name(node_) + ": a snapshot at " + std::to_string(reset.meta.index.value) +
                 " takes away entries behind it that belong to the same log");
-  disk_.base = reset.meta.index;
-  disk_.base_term = reset.meta.term;
-  disk_.configuration = reset.meta.configuration;
-  disk_.configuration_index = reset.meta.configuration_index;
-  disk_.log.clear();
-  disk_.state = reset.state;
+  disk_.replace(reset.meta, reset.state);
   (void)fate_.ends_at(Step::image_in_force);
 }
 
 void ModelLog::store(const raft::Persist& write) {
-  if (write.hard_state) {
-    checker_.hard_state_written(node_, disk_.hard_state, *write.hard_state);
-    disk_.hard_state = *write.hard_state;
+  if (write.hard_state) checker_.hard_state_written(node_, disk_.hard_state, *write.hard_state);
+  if (!write.entries.empty()) {
+    const raft::Index first = write.entries.front().index;
+    if (first <= disk_.base || first > disk_.last_index().next())
+      return world_.fail(node_name(node_) + ": entries are written at " + std::to_string(first.value) +
+                         " outside the log (" + std::to_string(disk_.base.value) + ", " +
+                         std::to_string(disk_.last_index().value) + "]");
+    raft::Index expected = first;
+    raft::Term before = *disk_.term(first.previous());
+    for (const raft::Entry& entry : write.entries) {
+      if (entry.index != expected) return world_.fail(node_name(node_) + ": entries have a gap");
+      checker_.entry_written(node_, entry, before);
+      before = entry.term;
+      expected = expected.next();
+    }
   }
-  if (write.entries.empty()) return;
-  const raft::Index first = write.entries.front().index;
-  if (first <= disk_.base || first > disk_.last_index().next())
-    return world_.fail(node_name(node_) + ": entries are written at " + std::to_string(first.value) +
-                       " outside the log (" + std::to_string(disk_.base.value) + ", " +
-                       std::to_string(disk_.last_index().value) + "]");
-  disk_.log.resize(first.past(disk_.base) - 1);
-  for (const raft::Entry& entry : write.entries) {
-    if (entry.index != disk_.last_index().next()) return world_.fail(node_name(node_) + ": entries have a gap");
-    checker_.entry_written(node_, entry, *disk_.term(disk_.last_index()));
-    disk_.log.push_back(entry);
-  }
+  disk_.store(write);
 }
 
 }  // namespace tenaz::sim

@@ -37,6 +37,11 @@ struct Disk final : raft::LogReader {
   // The state stands before the log's beginning, so the log cannot bring it on.
   bool state_is_missing() const { return state.applied < base; }
   std::vector<raft::Entry> entries(raft::Index from, raft::Index to, std::size_t max_bytes) const override;
+
+  // What each of the log writer's jobs makes of it; all of a job or nothing is found after a crash.
+  void store(const raft::Persist& write);
+  void cut(raft::Index index, const raft::Configuration& configuration_there, raft::Index its_index);
+  void replace(const raft::SnapshotMeta& meta, const KvState& with);
 };
 
 class ModelLog final : public server::LogPort {
