@@ -50,7 +50,9 @@ Core::Impl::Impl(const Options& options, const Start& start, const LogReader& lo
       log_(log, options.cache_bytes, start.configuration, start.configuration_index),
       commit_(start.applied),
       applied_(start.applied),
-      handed_out_(start.applied) {
+      handed_out_(start.applied),
+      promised_until_(start.now + start.hard_state.promise),
+      old_promises_end_(promised_until_) {
   require(bool(self_), "a node needs an id");
   require(log_.last_term() <= hard_state_.term, "the log holds a later term than the hard state");
   require(applied_ >= log_.base() && applied_ <= log_.last_index(), "the applied index lies outside the log");
@@ -98,7 +100,8 @@ void Core::Impl::advance(Instant now) {
 
 void Core::Impl::enter_term(Term term) {
   require(term > hard_state_.term, "the term went back");
-  hard_state_ = {term, NodeId{}};
+  hard_state_.term = term;
+  hard_state_.vote = NodeId{};
   stand_until_.reset();
   hard_state_changed_ = true;
   // What they say is of an earlier term, and entries they vouch for may be replaced before they are ever written.
@@ -239,6 +242,7 @@ Status Core::Impl::status() const {
   s.transfer_target = transfer_target_;
   if (state_ != State::leader) return s;
   s.read_ready = read_ready();
+  if (configuration().lease_reads) s.lease = lease_end();
   for (const Progress& peer : tracker_.peers())
     s.peers.push_back({peer.id(), peer.mode(), peer.match(), peer.next(), peer.inflight(),
                        peer.active(now_, quorum_patience()), peer.rolled_back(), peer.caught_up()});

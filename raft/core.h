@@ -90,6 +90,7 @@ struct Status {
   Index applied;
   NodeId transfer_target;         // 0: no transfer under way
   bool read_ready = false;        // leader: has committed an entry of its term
+  std::optional<Instant> lease;   // leader: its lease, while the setting is on, lasts until then, or is over since then
   std::vector<PeerStatus> peers;  // leader only
 };
 
@@ -114,7 +115,8 @@ class Core {
 
   // Leader: confirm leadership for a linearizable read (thesis 6.4). Answered by reads_confirmed or reads_failed. The
   // id must be fresh. Only `not_leader` is ever refused; a read before the first commit of the term waits for it. All
-  // reads that wait share a round of heartbeats.
+  // reads that wait share a round of heartbeats, but for those that a lease confirms at once (lease.h). `now` must have
+  // been read after the read arrived at this node.
   std::optional<Refusal> read(Instant now, ReadId id);
 
   // Leader: hand over to `target`, a voter; 0: to the best one. False when this node does not lead, the target is no
@@ -179,8 +181,8 @@ class Core {
   std::pair<Configuration, Index> configuration_at(Index index) const;
 
  private:
-  class Impl;  // see core.cc; the parts are in core_election.cc, core_leader.cc, core_membership.cc, core_follower.cc,
-               // core_stall.cc
+  class Impl;  // see core.cc; the parts are in core_election.cc, core_leader.cc, core_lease.cc, core_membership.cc,
+               // core_follower.cc, core_stall.cc
   std::unique_ptr<Impl> impl_;
 };
 

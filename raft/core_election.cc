@@ -30,6 +30,10 @@ bool Core::Impl::may_stand() const {
 
 void Core::Impl::election_timer_fired() {
   if (state_ != State::follower) ++failed_campaigns_;
+  if (const Duration bound = promise_remaining(self_); bound > Duration::zero()) {
+    election_deadline_ = now_ + bound + random_below(options_.election_timeout_min / 2);
+    return;
+  }
   if (may_stand()) return stand_pre();
   leader_ = NodeId{};
   reset_election_timer();
@@ -46,6 +50,8 @@ void Core::Impl::stand_pre() {
 }
 
 void Core::Impl::stand(bool transfer) {
+  // A promise makes its giver a follower, so none has been given since it began to ask for pre-votes.
+  require(transfer || promise_remaining(self_) == Duration::zero(), "a node stands against its promise");
   enter_term(hard_state_.term.next());
   hard_state_.vote = self_;
   state_ = State::candidate;
@@ -123,7 +129,9 @@ void Core::Impl::on(NodeId from, const VoteRequest& request) {
   VoteReply reply;
   reply.campaign_term = request.term;
   reply.pre_vote = request.pre_vote;
-  if (request.term >= hard_state_.term && !request.transfer) reply.trust_remaining = trust_in_leader();
+  // A transfer needs no regard for promises: in its term the leader has given its lease up (core_lease.cc).
+  if (request.term >= hard_state_.term && !request.transfer)
+    reply.trust_remaining = std::max(trust_in_leader(), promise_remaining(from));
   const bool withheld = reply.trust_remaining > Duration::zero() || (request.pre_vote && disk_stalled_);
   if (request.term > hard_state_.term && !request.pre_vote && !withheld) become_follower(request.term, NodeId{});
 

@@ -1,6 +1,6 @@
 // The inside of Core. Private to core*.cc, which hold its parts: dispatch and output (core.cc), standing and voting
-// (core_election.cc), leading (core_leader.cc), who belongs to it (core_membership.cc), following (core_follower.cc), a
-// stalled disk (core_stall.cc).
+// (core_election.cc), leading (core_leader.cc), its lease and the promises that it rests on (core_lease.cc), who
+// belongs to it (core_membership.cc), following (core_follower.cc), a stalled disk (core_stall.cc).
 #pragma once
 
 #include <deque>
@@ -10,6 +10,7 @@
 
 #include "raft/core.h"
 #include "raft/invariants.h"
+#include "raft/lease.h"
 #include "raft/log.h"
 #include "raft/quorum.h"
 #include "raft/read_index.h"
@@ -120,6 +121,13 @@ class Core::Impl {
   void on(NodeId from, const InstallSnapshotFailed& message);
   Index where_logs_may_agree(const AppendReply& refusal) const;
 
+  // --- core_lease.cc ------------------------------------------------------------------------------------------------
+  Duration promise_to(NodeId leader);
+  Duration promise_remaining(NodeId candidate) const;
+  void take_promise(Progress& peer, const HeartbeatReply& reply);
+  Instant lease_end() const;
+  bool lease_holds() const;
+
   // --- core_membership.cc -------------------------------------------------------------------------------------------
   void append_configuration(const Configuration& configuration);
   bool answers(NodeId voter) const;
@@ -164,6 +172,11 @@ class Core::Impl {
   Instant election_deadline_;     // followers and candidates
   bool disk_stalled_ = false;
 
+  // What this voter has promised: until then it votes for nobody but promised_to_ (0: to whom, it has forgotten).
+  NodeId promised_to_;
+  Instant promised_until_;
+  const Instant old_promises_end_;  // those of earlier processes of this node
+
   // A follower's. `leader_contact_` has a meaning while leader_ is set.
   Instant leader_contact_;
   std::optional<Output::Install> installing_;
@@ -178,6 +191,8 @@ class Core::Impl {
   ReadIndex reads_;
   Index term_start_;  // of the no-op that opened the term
   std::uint64_t round_ = 0;
+  RoundTimes round_times_;
+  bool lease_given_up_ = false;  // for the rest of the term
   Instant heartbeat_due_;
   Instant quorum_check_due_;
   std::deque<std::size_t> uncommitted_costs_;  // of entries [term_start_, last], less the committed ones

@@ -13,6 +13,8 @@ void Core::Impl::become_leader() {
   failed_campaigns_ = 0;
   ballots_.clear();
   round_ = 0;
+  round_times_.clear();
+  lease_given_up_ = false;
   tracker_.start(configuration(), self_, log_.last_index().next(), now_);
   heartbeat_due_ = now_ + options_.heartbeat_interval;
   quorum_check_due_ = now_ + quorum_patience();
@@ -81,13 +83,16 @@ void Core::Impl::check_quorum() {
 std::optional<Refusal> Core::Impl::read(Instant now, ReadId id) {
   observe(now);
   if (state_ != State::leader) return Refusal::not_leader;
-  reads_.add(id);
+  if (lease_holds())
+    out_.reads_confirmed.push_back({id, commit_, true});
+  else
+    reads_.add(id);
   return std::nullopt;
 }
 
 // Heartbeats overtake appends, so each tells only what its receiver is known to hold.
 void Core::Impl::start_round() {
-  ++round_;
+  round_times_.started(++round_, now_);
   heartbeat_due_ = now_ + options_.heartbeat_interval;
   // Before its first commit a leader does not know what is committed (thesis 6.4): reads wait.
   if (read_ready()) reads_.round_started(round_, commit_);
@@ -183,6 +188,7 @@ void Core::Impl::on(NodeId from, const HeartbeatReply& reply) {
   Progress* peer = state_ == State::leader ? tracker_.find(from) : nullptr;
   if (!peer || peer->rolled_back()) return;
   peer->heard(now_);
+  take_promise(*peer, reply);
   if (reply.round <= round_ && reply.round > peer->round()) {
     peer->acknowledged_round(reply.round);
     confirm_reads();
@@ -223,6 +229,7 @@ void Core::Impl::hand_over_when_ready() {
   if (peer->match() != log_.last_index()) return;
   if (timeout_now_sent_ != Instant{} && now_ - timeout_now_sent_ < options_.election_timeout_min) return;
   timeout_now_sent_ = now_;
+  lease_given_up_ = true;  // before it leaves: voters grant what it brings about whatever they have promised
   send(peer->id(), TimeoutNow{hard_state_.term, peer->id()});
 }
 

@@ -81,7 +81,10 @@ struct MessagePrinter {
   void operator()(const Heartbeat& m) const {
     out << "Heartbeat t" << m.term.value << " round=" << m.round << " commit=" << m.commit.value;
   }
-  void operator()(const HeartbeatReply& m) const { out << "HeartbeatReply t" << m.term.value << " round=" << m.round; }
+  void operator()(const HeartbeatReply& m) const {
+    out << "HeartbeatReply t" << m.term.value << " round=" << m.round;
+    if (m.promise > Duration::zero()) out << " promise=" << milliseconds(m.promise) << "ms";
+  }
   void operator()(const InstallSnapshot& m) const {
     out << "InstallSnapshot t" << m.term.value << " at=";
     put_position(out, m.meta.index, m.meta.term);
@@ -151,8 +154,10 @@ std::string describe(const Output& output) {
   put_messages(out, "now", output.send_now);
   if (output.persist) {
     out << "persist w" << output.persist->id.value;
-    if (const auto& hard_state = output.persist->hard_state)
+    if (const auto& hard_state = output.persist->hard_state) {
       out << " term=" << hard_state->term.value << " vote=" << hard_state->vote.value;
+      if (hard_state->promise > Duration::zero()) out << " promise=" << milliseconds(hard_state->promise) << "ms";
+    }
     if (!output.persist->entries.empty()) {
       out << " [";
       list(out, output.persist->entries, [&out](const Entry& entry) { out << describe(entry); });
@@ -165,7 +170,7 @@ std::string describe(const Output& output) {
   if (!output.committed.empty())
     out << "apply " << output.committed.front().index.value << ".." << output.committed.back().index.value << "\n";
   for (const ReadConfirmed& read : output.reads_confirmed)
-    out << "read " << read.id.value << " confirmed at " << read.index.value << "\n";
+    out << "read " << read.id.value << " confirmed at " << read.index.value << (read.by_lease ? " by lease\n" : "\n");
   for (ReadId id : output.reads_failed) out << "read " << id.value << " failed\n";
   if (output.install) {
     out << "install snapshot " << output.install->snapshot_id << " of " << output.install->from.value << " at ";

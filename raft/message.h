@@ -63,6 +63,9 @@ struct Heartbeat {
 struct HeartbeatReply {
   Term term;
   std::uint64_t round = 0;
+  // This voter votes for nobody else for so long, by its own clock, from when it got the heartbeat; 0: no promise
+  // (lease.h).
+  Duration promise{0};
 };
 
 // "Your log is too far behind: take this state." The bytes move outside the core, asked for by the receiver's host.

@@ -21,6 +21,7 @@ struct Persist {
 struct ReadConfirmed {
   ReadId id;
   Index index;
+  bool by_lease = false;  // without a round
 };
 
 struct Output {

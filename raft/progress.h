@@ -40,6 +40,9 @@ class Progress {
   bool active(Instant now, Duration within) const { return ever_heard_ && now - heard_ < within; }
   void acknowledged_round(std::uint64_t round) { round_ = std::max(round_, round); }
   std::uint64_t round() const { return round_; }
+  // It votes for nobody else until then, by this node's clock (lease.h); epoch: it has promised nothing.
+  void promised(Instant until) { promised_until_ = std::max(promised_until_, until); }
+  Instant promised_until() const { return promised_until_; }
 
   // --- sending ------------------------------------------------------------------------------------------------------
   // Whether entries may be sent now.
@@ -109,6 +112,7 @@ class Progress {
   Instant heard_;
   bool ever_heard_ = false;
   std::uint64_t round_ = 0;
+  Instant promised_until_{};
 
   Index round_end_;  // of the present round of catching up; 0: none
   Instant round_began_{};

@@ -38,6 +38,14 @@ std::uint64_t Tracker::quorum_of(const Configuration& configuration, std::uint64
   });
 }
 
+template <class TimeOf>
+Instant Tracker::quorum_time(const Configuration& configuration, Instant own, TimeOf time_of) const {
+  const auto count = [](Instant at) { return static_cast<std::uint64_t>(at.time_since_epoch().count()); };
+  const std::uint64_t reached =
+      quorum_of(configuration, count(own), [&](const Progress& peer) { return count(time_of(peer)); });
+  return Instant{Duration{static_cast<std::int64_t>(reached)}};
+}
+
 Index Tracker::committed(const Configuration& configuration, Index own_durable) const {
   return Index{quorum_of(configuration, own_durable.value, [](const Progress& peer) { return peer.match().value; })};
 }
@@ -47,10 +55,11 @@ std::uint64_t Tracker::confirmed_round(const Configuration& configuration, std::
 }
 
 Instant Tracker::quorum_heard(const Configuration& configuration, Instant now) const {
-  const auto count = [](Instant at) { return static_cast<std::uint64_t>(at.time_since_epoch().count()); };
-  const std::uint64_t heard =
-      quorum_of(configuration, count(now), [count](const Progress& peer) { return count(peer.last_heard()); });
-  return Instant{Duration{static_cast<std::int64_t>(heard)}};
+  return quorum_time(configuration, now, [](const Progress& peer) { return peer.last_heard(); });
+}
+
+Instant Tracker::quorum_promised(const Configuration& configuration, Instant own) const {
+  return quorum_time(configuration, own, [](const Progress& peer) { return peer.promised_until(); });
 }
 
 const Progress* Tracker::best_successor(const Configuration& configuration, Instant now, Duration active_within) const {

@@ -25,6 +25,8 @@ class Tracker {
   std::uint64_t confirmed_round(const Configuration& configuration, std::uint64_t own_round) const;
   // Since when a quorum has been silent: it was heard at that time or later.
   Instant quorum_heard(const Configuration& configuration, Instant now) const;
+  // Until when a quorum has promised to vote for nobody else, this node until `own`.
+  Instant quorum_promised(const Configuration& configuration, Instant own) const;
 
   // Who should lead next: the voter among the recently active ones that holds most of the log; null if there is none.
   const Progress* best_successor(const Configuration& configuration, Instant now, Duration active_within) const;
@@ -33,6 +35,9 @@ class Tracker {
   const Progress* find(NodeId id) const;
   template <class ValueOf>
   std::uint64_t quorum_of(const Configuration& configuration, std::uint64_t own, ValueOf value_of) const;
+
+  template <class TimeOf>
+  Instant quorum_time(const Configuration& configuration, Instant own, TimeOf time_of) const;
 
   NodeId self_;
   std::vector<Progress> peers_;  // a handful: searched by walking

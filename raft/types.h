@@ -82,6 +82,9 @@ struct Entry {
 struct HardState {
   Term term;
   NodeId vote;  // whom this node voted for in `term`; 0: nobody
+  // No promise to a leader (lease.h) that may still be kept is longer than this; 0: none was given. Waited out after a
+  // restart.
+  Duration promise{0};
 
   bool operator==(const HardState&) const = default;
 };

@@ -264,7 +264,8 @@ Result<void> RaftLog::reset(const raft::SnapshotMeta& meta, const std::string& s
   // Only in replace_state(): whoever is offered a snapshot has entered the leader's term before.
   raft::HardState hard = impl_->hard_state;
   if (hard.term < meta.term) {
-    hard = {meta.term, raft::NodeId()};
+    hard.term = meta.term;
+    hard.vote = raft::NodeId();
     batch.Put(format::group_key(impl_->group, GroupField::hard_state), format::encode(hard));
   }
   {

@@ -72,6 +72,7 @@ std::string encode(const raft::HardState& state) {
   std::string out;
   bytes::put_le(out, state.term.value, 8);
   bytes::put_le(out, state.vote.value, 8);
+  if (state.promise > raft::Duration::zero()) bytes::put_le(out, static_cast<std::uint64_t>(state.promise.count()), 8);
   return out;
 }
 
@@ -120,8 +121,12 @@ std::optional<Bounds> decode_bounds(std::string_view bytes) {
 }
 
 std::optional<raft::HardState> decode_hard_state(std::string_view bytes) {
-  if (bytes.size() != 16) return {};
-  return raft::HardState{raft::Term(u64(bytes, 0)), raft::NodeId(u64(bytes, 8))};
+  if (bytes.size() != 16 && bytes.size() != 24) return {};
+  raft::HardState state{raft::Term(u64(bytes, 0)), raft::NodeId(u64(bytes, 8))};
+  if (bytes.size() == 16) return state;
+  state.promise = raft::Duration(static_cast<std::int64_t>(u64(bytes, 16)));
+  if (state.promise <= raft::Duration::zero()) return {};
+  return state;
 }
 
 std::optional<PeerPin> decode_pin(std::string_view key, std::string_view value) {

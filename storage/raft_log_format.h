@@ -12,7 +12,7 @@
 //   00 's'                                   count of synced batches u64; part of every batch (see watermark.h)
 //   00 'p' node u64                          a peer's pin: incarnation u64, boot u64, storage id (16 bytes)
 //   01 group u32 'b'                         bounds: first u64, term before first u64, last u64, last term u64
-//   01 group u32 'h'                         hard state: term u64, vote u64
+//   01 group u32 'h'                         hard state: term u64, vote u64; then, only if not 0, promise in ns u64
 //   01 group u32 'c'                         configuration at first - 1: index u64, raft::encode(Configuration)
 //   01 group u32 'd'                         name of the state directory in force
 //   02 group u32 index u64                   an entry: version 1, term u64, kind u8, CRC-32C u32, payload

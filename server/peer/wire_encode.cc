@@ -121,6 +121,7 @@ class Layer {
     auto& h = scratch_.heartbeat_reply;
     h.set_term(m.term.value);
     h.set_round(m.round);
+    h.set_promise_ns(m.promise.count());
     begin(FrameKind::heartbeat_reply, h);
   }
 

@@ -1,8 +1,8 @@
 // Clusters of bare cores under seeded chaos: a network that loses, delays, reorders and repeats, one-way cuts, disks
 // that lag, crashes that drop what was not written, compaction and snapshots, members that come, go and take others'
-// places. Checked all along: one leader per term, an entry is durable on a quorum when it commits, all nodes apply the
-// same, reads see every earlier commit, no false alarm of a disk gone back. Afterwards the network heals, and the
-// cluster must make progress and agree.
+// places, clocks that run at different rates. Checked all along: one leader per term, an entry is durable on a quorum
+// when it commits, all nodes apply the same, reads see every earlier commit, no lease outlives an election, no false
+// alarm of a disk gone back. Afterwards the network heals, and the cluster must make progress and agree.
 //
 // TENAZ_SEED=n replays one seed; TENAZ_SEEDS=n sets how many run.
 #include <gtest/gtest.h>
@@ -44,14 +44,19 @@ class Chaos {
     changes_ = pick(3) != 0;
     const std::uint64_t founders = size_;
     members_ = voters(founders);
+    members_.lease_reads = pick(2) == 0;
     if (changes_) size_ += 1 + pick(4);
+    // Within the bound of raft/lease.h: a tenth between the fastest and the slowest.
+    const bool drift = pick(2) == 0;
+    for (std::uint64_t id = 1; id <= size_; ++id)
+      clock_ppm_.push_back(drift ? static_cast<std::int64_t>(pick(94'000)) - 47'000 : 0);
     for (std::uint64_t id = 1; id <= size_; ++id) {
       nodes_.push_back(std::make_unique<Node>(
-          NodeId{id}, options_, voters(id <= founders ? founders : 0),
+          NodeId{id}, options_, id <= founders ? members_ : voters(0),
           [this](std::uint64_t bound) { return pick(bound); },
           [this](NodeId from, NodeId to, const Message& message) { transmit(from, to, message); }));
       nodes_.back()->on_apply = [this](const Entry& entry) { check_applied(entry); };
-      nodes_.back()->start(now_);
+      nodes_.back()->start(local(*nodes_.back()));
     }
     for (auto& node : nodes_) settle(*node);
   }
@@ -78,6 +83,7 @@ class Chaos {
 
   std::uint64_t acknowledged() const { return acknowledged_; }
   std::uint64_t reads() const { return reads_answered_; }
+  std::uint64_t lease_reads() const { return lease_reads_; }
   std::uint64_t snapshots() const { return snapshots_; }
   std::size_t terms() const { return leaders_.size(); }
   std::uint64_t configurations() const { return configurations_; }
@@ -97,6 +103,19 @@ class Chaos {
   }
   Node& node(NodeId id) { return *nodes_[id.value - 1]; }
 
+  // Each node has a clock of its own.
+  std::int64_t rate(const Node& n) const { return kMillion + clock_ppm_[n.id().value - 1]; }
+  Instant local(const Node& n) const {
+    const std::int64_t passed = now_.time_since_epoch().count();
+    return Instant{Duration{passed / kMillion * rate(n) + passed % kMillion * rate(n) / kMillion}};
+  }
+  // The first true time at which it shows `shown` or later.
+  Instant true_time(const Node& n, Instant shown) const {
+    if (shown == Instant::max()) return shown;
+    const std::int64_t rest = shown.time_since_epoch().count();
+    return Instant{Duration{rest / rate(n) * kMillion + rest % rate(n) * kMillion / rate(n) + 1}};
+  }
+
   void at(Instant when, std::function<void()> happen) { events_.push({when, ++order_, std::move(happen)}); }
 
   void transmit(NodeId from, NodeId to, const Message& message) {
@@ -105,7 +124,7 @@ class Chaos {
     for (int i = 0; i < copies; ++i)
       at(now_ + within(chance(0.05) ? 5 * slow_ : slow_), [this, from, to, message] {
         if (!node(to).up()) return;
-        node(to).core().step(now_, from, message);
+        node(to).core().step(local(node(to)), from, message);
         settle(node(to));
       });
   }
@@ -126,24 +145,24 @@ class Chaos {
     if (out.persist)
       later(within(slow_disk_), [this, &n] {
         if (n.writes_under_way() == 0) return;
-        pick(3) == 0 ? n.finish_all_writes(now_) : n.finish_write(now_);
+        pick(3) == 0 ? n.finish_all_writes(local(n)) : n.finish_write(local(n));
       });
     if (!out.committed.empty())
       later(within(milliseconds(5)), [this, &n] {
-        if (n.batches_to_apply() > 0) n.finish_apply(now_);
+        if (n.batches_to_apply() > 0) n.finish_apply(local(n));
       });
     if (out.install) {
       later(within(milliseconds(200)), [this, &n] {
         if (!n.installing()) return;
-        if (!calm_ && pick(3) == 0) return n.fail_install(now_);
+        if (!calm_ && pick(3) == 0) return n.fail_install(local(n));
         ++snapshots_;
-        n.finish_install(now_);
+        n.finish_install(local(n));
       });
     }
     for (NodeId peer : out.snapshots_wanted)
       later(within(milliseconds(50)), [this, &n, peer] {
-        if ((!calm_ && pick(4) == 0) || !n.core().applied_index()) return n.core().snapshot_unavailable(now_, peer);
-        n.core().snapshot_ready(now_, peer, n.snapshot_meta(), "image");
+        if ((!calm_ && pick(4) == 0) || !n.core().applied_index()) return n.core().snapshot_unavailable(local(n), peer);
+        n.core().snapshot_ready(local(n), peer, n.snapshot_meta(), "image");
       });
   }
 
@@ -168,6 +187,10 @@ class Chaos {
       const auto asked = reads_.find(read.id);
       ASSERT_NE(asked, reads_.end()) << "a read was answered twice";
       EXPECT_GE(read.index, asked->second.second) << "a read misses what was committed before it";
+      if (read.by_lease) {
+        EXPECT_GE(core.term(), leaders_.rbegin()->first) << "a lease outlives an election";
+        ++lease_reads_;
+      }
       reads_.erase(asked);
       ++reads_answered_;
     }
@@ -208,24 +231,24 @@ class Chaos {
     const std::uint64_t what = pick(1000);
     if (!n.up()) {
       if (what < 20 || !chaos) {
-        n.start(now_);
+        n.start(local(n));
         settle(n);
       }
       return;
     }
     if (what < 60) {
-      n.core().propose(now_, make_payload("v" + std::to_string(++proposals_)));
+      n.core().propose(local(n), make_payload("v" + std::to_string(++proposals_)));
     } else if (what < 90) {
       const ReadId id{++read_ids_};
       reads_[id] = {n.id(), highest_commit_};
-      if (n.core().read(now_, id)) reads_.erase(id);
+      if (n.core().read(local(n), id)) reads_.erase(id);
     } else if (!chaos) {
       return;
     } else if (what < 94) {
-      n.core().transfer_leadership(now_, NodeId{pick(size_ + 1)});
+      n.core().transfer_leadership(local(n), NodeId{pick(size_ + 1)});
     } else if (what < 110) {
       n.make_state_durable();
-      if (pick(2) == 0) n.compact(now_, Index{pick(n.durable_applied().value + 1)});
+      if (pick(2) == 0) n.compact(local(n), Index{pick(n.durable_applied().value + 1)});
     } else if (what < 114 && crashes_) {
       ++lives_[n.id()];
       std::erase_if(reads_, [&n](const auto& read) { return read.second.first == n.id(); });
@@ -247,20 +270,23 @@ class Chaos {
 
   void change(Node& n) {
     const NodeId id{1 + pick(size_)};
-    switch (pick(4)) {
+    switch (pick(5)) {
       case 0:
       case 1: {
         Member member{id, "n", "", "", "", pick(4) != 0, {}};
         if (pick(3) == 0) member.replaces = NodeId{1 + pick(size_)};
-        n.core().change_membership(now_, AddMember{member});
+        n.core().change_membership(local(n), AddMember{member});
         return;
       }
       case 2:
-        n.core().change_membership(now_, PromoteMember{id});
+        n.core().change_membership(local(n), PromoteMember{id});
         return;
       case 3:
         // Now and then itself.
-        n.core().change_membership(now_, RemoveMember{pick(3) == 0 ? n.id() : id});
+        n.core().change_membership(local(n), RemoveMember{pick(3) == 0 ? n.id() : id});
+        return;
+      case 4:
+        n.core().change_membership(local(n), SetLeaseReads{pick(4) != 0});
     }
   }
 
@@ -269,12 +295,12 @@ class Chaos {
     Instant next = now_ + milliseconds(3);
     if (!events_.empty()) next = std::min(next, events_.top().at);
     for (auto& n : nodes_)
-      if (n->up()) next = std::min(next, n->core().deadline());
+      if (n->up()) next = std::min(next, true_time(*n, n->core().deadline()));
     now_ = std::max(now_, next);
     for (auto& n : nodes_) {
-      if (!n->up() || n->core().deadline() > now_) continue;
-      n->core().advance(now_);
-      EXPECT_GT(n->core().deadline(), now_) << "a timer does not advance";
+      if (!n->up() || n->core().deadline() > local(*n)) continue;
+      n->core().advance(local(*n));
+      EXPECT_GT(n->core().deadline(), local(*n)) << "a timer does not advance";
       settle(*n);
     }
     while (!events_.empty() && events_.top().at <= now_) {
@@ -290,7 +316,7 @@ class Chaos {
     loss_ = repeat_ = 0;
     slow_ = slow_disk_ = milliseconds(3);
     for (auto& n : nodes_) {
-      if (!n->up()) n->start(now_);
+      if (!n->up()) n->start(local(*n));
       settle(*n);
     }
   }
@@ -341,6 +367,8 @@ class Chaos {
   Instant now_{std::chrono::hours(1)};
   std::uint64_t order_ = 0;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  static constexpr std::int64_t kMillion = 1'000'000;
+  std::vector<std::int64_t> clock_ppm_;  // what each node's clock gains
   std::vector<std::unique_ptr<Node>> nodes_;
   std::map<NodeId, std::uint64_t> lives_;
   std::set<std::pair<NodeId, NodeId>> cut_;
@@ -355,6 +383,7 @@ class Chaos {
   std::uint64_t read_ids_ = 0;
   std::uint64_t acknowledged_ = 0;
   std::uint64_t reads_answered_ = 0;
+  std::uint64_t lease_reads_ = 0;
   std::uint64_t snapshots_ = 0;
 };
 
@@ -380,6 +409,7 @@ TEST(RandomCluster, IsSafeUnderChaosAndLivesAfterIt) {
   }
   std::uint64_t acknowledged = 0;
   std::uint64_t reads = 0;
+  std::uint64_t lease_reads = 0;
   std::uint64_t snapshots = 0;
   std::uint64_t configurations = 0;
   std::size_t terms = 0;
@@ -394,12 +424,14 @@ TEST(RandomCluster, IsSafeUnderChaosAndLivesAfterIt) {
     if (HasFailure()) return;
     acknowledged += chaos.acknowledged();
     reads += chaos.reads();
+    lease_reads += chaos.lease_reads();
     snapshots += chaos.snapshots();
     terms += chaos.terms();
     configurations += chaos.configurations();
   }
-  std::cout << acknowledged << " commands, " << reads << " reads, " << snapshots << " snapshots, " << configurations
-            << " configurations, " << terms << " terms with a leader in " << count << " runs\n";
+  std::cout << acknowledged << " commands, " << reads << " reads (" << lease_reads << " by leases), " << snapshots
+            << " snapshots, " << configurations << " configurations, " << terms << " terms with a leader in " << count
+            << " runs\n";
 }
 
 }  // namespace

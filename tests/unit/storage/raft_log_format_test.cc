@@ -45,6 +45,8 @@ TEST(RaftLogFormat, Records) {
             "\x01\0\0\0\x01"
             "d"_b);
   EXPECT_EQ(encode(raft::HardState{raft::Term(4), raft::NodeId(2)}), "\x04\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0"_b);
+  EXPECT_EQ(encode(raft::HardState{raft::Term(4), raft::NodeId(2), raft::Duration(0x0102)}),
+            "\x04\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x02\x01\0\0\0\0\0\0"_b);
   EXPECT_EQ(pin_key(raft::NodeId(2)), "\0p\0\0\0\0\0\0\0\x02"_b);
   EXPECT_EQ(encode(PeerPin{raft::NodeId(2), "fedcba9876543210", 9, 3}),
             "\x09\0\0\0\0\0\0\0"
@@ -55,6 +57,16 @@ TEST(RaftLogFormat, Records) {
   EXPECT_EQ(pin->id, raft::NodeId(2));
   EXPECT_EQ(pin->incarnation, 9U);
   EXPECT_EQ(pin->boot, 77U);
+}
+
+TEST(RaftLogFormat, HardStatesComeBackAndNothingElseIsOne) {
+  for (const raft::HardState& state : {raft::HardState{raft::Term(4), raft::NodeId(2)},
+                                       raft::HardState{raft::Term(4), raft::NodeId(2), std::chrono::minutes(10)}})
+    EXPECT_EQ(decode_hard_state(encode(state)), state);
+  const std::string bytes = encode(raft::HardState{raft::Term(4), raft::NodeId(2), std::chrono::milliseconds(250)});
+  for (const std::size_t size : {0, 8, 15, 17, 23}) EXPECT_FALSE(decode_hard_state(bytes.substr(0, size))) << size;
+  EXPECT_FALSE(decode_hard_state(bytes + "x"));
+  EXPECT_FALSE(decode_hard_state(bytes.substr(0, 16) + std::string(8, '\xff'))) << "a promise of less than nothing";
 }
 
 TEST(RaftLogFormat, AnEntryIsBoundToItsIndexTermKindAndBytes) {
