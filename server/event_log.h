@@ -34,6 +34,7 @@ class EventLog final : public Probe {
   void proposed(std::size_t commands, std::size_t bytes) override { next_.proposed(commands, bytes); }
   void write_finished(const char* result, raft::Duration took) override { next_.write_finished(result, took); }
   void read_index_finished(raft::Duration took) override { next_.read_index_finished(took); }
+  void lease_reads(std::size_t reads) override { next_.lease_reads(reads); }
 
  private:
   Probe& next_;

@@ -131,6 +131,8 @@ void add_raft_gauges(Page& page, const NodeStatus& status) {
     page.gauge_row({{"role", raft::to_string(role)}}, raft.role == role ? 1 : 0);
   }
   page.gauge("tenaz_raft_leader_id", "Id of the leader as this node knows it; 0: none.", number(raft.leader.value));
+  page.gauge("tenaz_raft_lease_held", "1 while this node leads and may answer reads by its lease.",
+             status.lease_held ? 1 : 0);
   page.gauge("tenaz_raft_commit_index", "Highest index known to be committed.", number(raft.commit.value));
   page.gauge("tenaz_raft_applied_index", "Highest index applied to the state here.", number(raft.applied.value));
   page.gauge("tenaz_raft_first_index", "First index that the log still holds.", number(raft.first_index.value));
@@ -186,6 +188,7 @@ struct Metrics::Cells {
   WordCounts proposals{"ok", "refused", "unknown"};
   DurationBuckets proposal_seconds{kDurations, kNanoseconds};
   DurationBuckets read_index_seconds{kDurations, kNanoseconds};
+  Count lease_reads;
 
   mutable std::mutex figures_mutex;
   std::function<std::vector<storage::Figure>()> figures;
@@ -241,6 +244,9 @@ void Metrics::Cells::add_raft_events(Page& page) const {
                number(disk_stalls.get()));
   page.histogram("tenaz_raft_append_batch_entries", "Entries made durable by one sync.", batch_entries);
   page.histogram("tenaz_raft_read_index_seconds", "Confirmations of linearizable reads.", read_index_seconds);
+  page.counter("tenaz_raft_lease_reads_total",
+               "Linearizable reads, and other nodes' questions for them, that this leader answered by its lease.",
+               number(lease_reads.get()));
 }
 
 void Metrics::Cells::add_storage(Page& page) const {
@@ -325,6 +331,9 @@ void Metrics::write_finished(const char* result, raft::Duration since_arrival) {
 }
 void Metrics::read_index_finished(raft::Duration took) {
   cells_->read_index_seconds.observe(took);
+}
+void Metrics::lease_reads(std::size_t reads) {
+  cells_->lease_reads.add(reads);
 }
 
 void Metrics::set_storage_figures(std::function<std::vector<storage::Figure>()> figures) {

@@ -67,6 +67,7 @@ class Metrics final : public Probe {
   void proposed(std::size_t commands, std::size_t bytes) override;
   void write_finished(const char* result, raft::Duration since_arrival) override;
   void read_index_finished(raft::Duration took) override;
+  void lease_reads(std::size_t reads) override;
 
   // Where tenaz_storage_<name> comes from; asked at every scrape, on an HTTP thread. Must stay valid until replaced.
   void set_storage_figures(std::function<std::vector<storage::Figure>()> figures);

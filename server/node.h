@@ -66,6 +66,7 @@ struct NodeStatus {
   raft::Configuration configuration;            // in force, committed or not
   raft::Configuration committed_configuration;  // the latest that is known to be committed
   raft::Index committed_configuration_index;    // where it was appended; 0: the founding one
+  bool lease_held = false;                      // it leads, and may answer reads without asking the others
   bool disk_low = false;
   bool disk_stalled = false;      // the log's disk does not answer
   bool quorum_reachable = false;  // a majority answers (leader), or a leader is heard (others)

@@ -83,6 +83,7 @@ class Probe {
   virtual void proposed(std::size_t /*commands*/, std::size_t /*bytes*/) {}
   virtual void write_finished(const char* /*result: a stable word*/, raft::Duration /*since it arrived*/) {}
   virtual void read_index_finished(raft::Duration) {}
+  virtual void lease_reads(std::size_t /*of these, confirmed by the lease*/) {}
 };
 
 }  // namespace tenaz::server

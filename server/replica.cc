@@ -239,6 +239,7 @@ void Replica::perform(raft::Instant now, raft::Output output) {
     const auto node = asked_of_core_.extract(read.id.value);
     if (node.empty()) continue;
     const ReadGroup& group = node.mapped();
+    if (read.by_lease) ports_.probe.lease_reads(group.tickets.size() + (group.remote ? 1 : 0));
     if (group.remote)
       ports_.transport.send(group.remote, ReadIndexReply{group.remote_boot, group.remote_id, true, read.index});
     for (const auto ticket : group.tickets) read_when_applied(now, ticket, read.index);
@@ -389,6 +390,7 @@ NodeStatus Replica::status(raft::Instant now) const {
   out.configuration = core_.configuration();
   out.committed_configuration = core_.committed_configuration();
   out.committed_configuration_index = core_.committed_configuration_index();
+  out.lease_held = out.raft.read_ready && out.raft.lease && now < *out.raft.lease;
   out.disk_low = disk_low_;
   out.disk_stalled = disk_.stalled();
   out.stopping = draining_;

@@ -162,7 +162,7 @@ void add_settings_command(CLI::App& app, Settings& settings) {
   CLI::App& command = *app.add_subcommand("settings", "Shows or changes what holds for the whole cluster");
   command
       .add_option("--lease-reads", a.lease_reads,
-                  "on: the leader may answer reads by its lease (kept, but not used by this version)")
+                  "on: the leader answers reads by its lease, without asking the others; needs sound clocks")
       ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"on", true}, {"off", false}}))
       ->option_text("on|off");
   command.final_callback([&settings] { settings.command = tenaz::client::settings; });

@@ -58,6 +58,7 @@ void answer_status(Exchange& exchange) {
       {"members", status.configuration.members.size()},
       {"peers", peers_of(status)},
       {"lease_reads", status.committed_configuration.lease_reads},
+      {"lease_held", status.lease_held},
       {"joining", status.joining},
       {"faults", json::array{}},
   };

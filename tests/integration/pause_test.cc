@@ -51,16 +51,22 @@ class PausedLeader : public ::testing::Test {
     return values;
   }
 
+  // Rounds of: a write, a pause of the leader with reads on their way to it, another leader, another write.
+  void pause_and_read(bool by_leases);
+
   Cluster cluster_{3, {}, "pause"};
 };
 
-TEST_F(PausedLeader, NeverAnswersAStaleRead) {
+void PausedLeader::pause_and_read(bool by_leases) {
   for (int round = 0; round < 10 && !HasFailure(); ++round) {
     const int old = cluster_.wait_leader();
     ASSERT_NE(old, 0);
     const std::string before = "before " + std::to_string(round), after = "after " + std::to_string(round);
     ASSERT_TRUE(cluster_.put(old, "key", before));
     Readers early = connect(old), late = connect(old);
+    if (by_leases) {
+      ASSERT_TRUE(eventually([&] { return cluster_.metric(old, "tenaz_raft_lease_held") == 1; })) << "round " << round;
+    }
     ask(early);
     cluster_.pause(old);
     // Only where another one leads can anything change behind its back.
@@ -77,6 +83,22 @@ TEST_F(PausedLeader, NeverAnswersAStaleRead) {
     ASSERT_TRUE(eventually([&] { return cluster_.get(old, "key") == after; }));
   }
   cluster_.expect_one_leader_per_term();
+}
+
+TEST_F(PausedLeader, NeverAnswersAStaleRead) {
+  pause_and_read(false);
+}
+
+// The same when it may answer by itself while its lease lasts, which ends while it sleeps.
+TEST_F(PausedLeader, NeverAnswersAStaleReadByItsLease) {
+  const auto set = cluster_.request(1, "PUT", "/v1/settings?timeout=30s", R"({"lease_reads":true})",
+                                    {{"Content-Type", "application/json"}});
+  ASSERT_TRUE(set);
+  ASSERT_EQ(set->status, 200u) << set->body;
+  pause_and_read(true);
+  double by_leases = 0;
+  for (const int id : cluster_.ids()) by_leases += cluster_.metric(id, "tenaz_raft_lease_reads_total").value_or(0);
+  EXPECT_GT(by_leases, 0) << "no lease was ever used";
 }
 
 // What it was given to write before, it must not have written in a term that is over; what it is given afterwards it

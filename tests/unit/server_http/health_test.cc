@@ -10,9 +10,10 @@ constexpr std::string_view kJson = "Content-Type: application/json\r\n";
 TEST_F(Health, Status) {
   put("a", "1");
   const auto status = call("GET", "/v1/status").json().as_object();
-  for (const char* name : {"node_id", "name", "cluster_id", "version", "role", "term", "voted_for", "leader_id",
-                           "first_index", "last_index", "commit_index", "applied_index", "revision", "compact_revision",
-                           "members", "peers", "lease_reads", "joining", "faults"}) {
+  for (const char* name :
+       {"node_id",   "name",        "cluster_id",  "version",      "role",          "term",     "voted_for",
+        "leader_id", "first_index", "last_index",  "commit_index", "applied_index", "revision", "compact_revision",
+        "members",   "peers",       "lease_reads", "lease_held",   "joining",       "faults"}) {
     EXPECT_TRUE(status.contains(name)) << name;
   }
   EXPECT_EQ(status.at("role").as_string(), "leader");

@@ -60,6 +60,8 @@ TEST_F(MetricsPage, TextIsWellFormed) {
                            "tenaz_raft_log_sync_inflight_seconds",
                            "tenaz_raft_append_batch_entries",
                            "tenaz_raft_read_index_seconds",
+                           "tenaz_raft_lease_held",
+                           "tenaz_raft_lease_reads_total",
                            "tenaz_http_requests_total",
                            "tenaz_http_request_seconds",
                            "tenaz_http_connections",
@@ -109,6 +111,7 @@ TEST(Metrics, EventsAreCounted) {
   metrics.leader_changed(raft::NodeId{1}, raft::Term{1});
   metrics.stepped_down(raft::Term{1}, "higher_term");
   metrics.stepped_down(raft::Term{2}, "higher_term");
+  metrics.lease_reads(3);
   metrics.write_finished("ok", std::chrono::milliseconds(3));
   metrics.write_finished("timeout", std::chrono::seconds(3));
   metrics.log_synced(std::chrono::microseconds(150), 17);
@@ -118,6 +121,7 @@ TEST(Metrics, EventsAreCounted) {
   EXPECT_EQ(value_of(text, R"(tenaz_raft_elections_total{result="lost"})"), 1);
   EXPECT_EQ(value_of(text, R"(tenaz_raft_stepdowns_total{reason="higher_term"})"), 2);
   EXPECT_EQ(value_of(text, R"(tenaz_raft_proposals_total{result="timeout"})"), 1);
+  EXPECT_EQ(value_of(text, "tenaz_raft_lease_reads_total"), 3);
   EXPECT_EQ(value_of(text, "tenaz_raft_proposal_seconds_count"), 2);
   EXPECT_EQ(value_of(text, R"(tenaz_raft_proposal_seconds_bucket{le="0.005"})"), 1);
   EXPECT_EQ(value_of(text, R"(tenaz_raft_append_batch_entries_bucket{le="16"})"), 0);
