@@ -66,7 +66,15 @@ void Checker::sends(std::size_t node, std::size_t to, const server::PeerMessage&
     // A leader counts on it not to go back to an earlier term.
     if (beat->round != 0 && durable.term < beat->term) fail(node, "answers a heartbeat in a term that is not durable");
     if (beat->round != 0) promises_in(beat->term);
+    if (durable.promise < beat->promise) fail(node, "makes a promise that it would not remember");
   }
+}
+
+void Checker::reads_by_lease(std::size_t node, raft::Term term) {
+  const auto& [latest, leader] = *leaders_.rbegin();
+  if (latest > term)
+    fail(node, "answers by its lease of term " + std::to_string(term.value) + ", but " + node_name(leader) +
+                   " leads term " + std::to_string(latest.value));
 }
 
 void Checker::starts(std::size_t node, raft::Term term) {
@@ -113,7 +121,8 @@ void Checker::new_leader(std::size_t node, raft::Term term, raft::Index last) {
     return;
   }
   const Disk& disk = *disks_[node];
-  if (disk.hard_state != raft::HardState{term, node_id(node)}) fail(node, "leads without a durable vote for itself");
+  if (disk.hard_state.term != term || disk.hard_state.vote != node_id(node))
+    fail(node, "leads without a durable vote for itself");
   // Its own vote was never sent; those of others are known from what they said.
   std::size_t votes = 1;
   for (auto vote = votes_.lower_bound({term, 0}); vote != votes_.end() && vote->first.first == term; ++vote)

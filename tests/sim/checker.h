@@ -12,6 +12,7 @@
 //     applies what is not durable in the own log
 //   - a write that was answered was applied with that very result; one that was called not_applied never was
 //   - what is read at a revision is what was written at it
+//   - a lease does not outlive the election of another leader; who promises something would remember it
 #pragma once
 
 #include <cstdint>
@@ -51,6 +52,9 @@ class Checker {
   void sends(std::size_t node, std::size_t to, const server::PeerMessage& message);
   // After every call of a replica.
   void replica_state(std::size_t node, raft::Role role, raft::Term term, raft::Index commit, raft::Index last);
+
+  // A node answers reads without asking the others (raft/lease.h): nobody leads a later term yet.
+  void reads_by_lease(std::size_t node, raft::Term term);
 
   // A node applies.
   void applies(std::size_t node, const raft::Entry& entry);

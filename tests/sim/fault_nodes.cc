@@ -10,7 +10,6 @@ namespace {
 
 constexpr raft::Duration kCrashPatience = seconds(5);
 constexpr raft::Duration kRareCrashPatience = seconds(20);
-constexpr std::uint64_t kClockRateMax = 200'000;        // microseconds per second: a fifth
 constexpr std::uint64_t kWallJumpMax = 100'000'000'000;  // milliseconds: three years
 
 }  // namespace
@@ -44,7 +43,8 @@ bool Faults::strike_node(Fault& fault) {
       later(fault, lasting(random));
       return true;
     case FaultKind::clock_rate: {
-      const auto ppm = static_cast<std::int64_t>(random.below(2 * kClockRateMax)) - std::int64_t{kClockRateMax};
+      const std::int64_t most = scenario_.clock_fault_ppm_max;
+      const auto ppm = static_cast<std::int64_t>(random.below(2 * static_cast<std::uint64_t>(most))) - most;
       note(fault, node_name(fault.node) + "'s clock gains " + std::to_string(ppm) + " ppm");
       node.set_clock_rate(ppm);
       later(fault, lasting(random));

@@ -48,7 +48,9 @@ class Fold {
           << m.conflict_term << m.last_index;
   }
   void operator()(const raft::Heartbeat& m) { *this << m.term << m.commit << m.round; }
-  void operator()(const raft::HeartbeatReply& m) { *this << m.term << m.round; }
+  void operator()(const raft::HeartbeatReply& m) {
+    *this << m.term << m.round << static_cast<std::uint64_t>(m.promise.count());
+  }
   void operator()(const raft::InstallSnapshot& m) { *this << m.term << m.meta << m.snapshot_id; }
   void operator()(const raft::InstallSnapshotFailed& m) { *this << m.term << m.index; }
   void operator()(const raft::TimeoutNow& m) { *this << m.term << m.target; }
@@ -107,7 +109,9 @@ std::uint64_t fingerprint_of(const server::PeerMessage& message) {
 std::uint64_t fingerprint_of(const raft::Persist& write) {
   Fold fold;
   fold << write.id << (write.hard_state ? 1U : 0U);
-  if (write.hard_state) fold << write.hard_state->term << write.hard_state->vote;
+  if (write.hard_state)
+    fold << write.hard_state->term << write.hard_state->vote
+         << static_cast<std::uint64_t>(write.hard_state->promise.count());
   fold << write.entries;
   return fold.value();
 }

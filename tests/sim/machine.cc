@@ -10,10 +10,13 @@ namespace {
 
 constexpr unsigned kIdleTicksMax = 1000;
 
-raft::Configuration founders(std::size_t nodes) {
+raft::Configuration founders(const Scenario& scenario) {
   std::vector<raft::Member> members;
-  for (std::size_t node = 0; node < nodes; ++node) members.push_back({node_id(node), node_name(node), {}, {}, {}});
-  return raft::founding_configuration(std::move(members));
+  for (std::size_t node = 0; node < scenario.nodes; ++node)
+    members.push_back({node_id(node), node_name(node), {}, {}, {}});
+  raft::Configuration founding = raft::founding_configuration(std::move(members));
+  founding.lease_reads = scenario.lease_reads;
+  return founding;
 }
 
 }  // namespace
@@ -37,7 +40,7 @@ Machine::Machine(World& world, Network& network, Identities& identities, Checker
       counters_(counters),
       random_(world.salted_seed(), 100 + node),
       fate_(world, node) {
-  disk_.configuration = founders(scenario.nodes);
+  disk_.configuration = founders(scenario);
   // Machines were not switched on together.
   clock_ = Clock(world.now(), raft::Instant(seconds(1)) + random_.between(raft::Duration{}, seconds(100'000)));
   set_clock_rate(0);
@@ -117,7 +120,7 @@ void Machine::stop() {
 
 void Machine::empty_disk() {
   disk_ = {};
-  disk_.configuration = founders(scenario_.nodes);
+  disk_.configuration = founders(scenario_);
   identities_.replace(node_);
 }
 
@@ -261,6 +264,11 @@ bool Machine::send(raft::NodeId to, server::PeerMessage message) {
 void Machine::role_changed(raft::Role role, raft::Term term) {
   world_.note(node_name(node_) + " is " + raft::to_string(role) + " of term " + std::to_string(term.value));
   world_.remember(node_ * 1000 + static_cast<std::uint64_t>(role) * 100 + term.value);
+}
+
+void Machine::lease_reads(std::size_t reads) {
+  counters_.lease_reads += reads;
+  checker_.reads_by_lease(node_, process_->replica->core().term());
 }
 
 void Machine::peer_rolled_back(raft::NodeId peer) {

@@ -26,6 +26,7 @@ struct Counters {
   std::uint64_t states_restored = 0;
   std::uint64_t elections = 0;
   std::uint64_t fenced = 0;
+  std::uint64_t lease_reads = 0;
 };
 
 class Machine final : private server::TransportPort, private server::SnapshotPort, private server::Probe {
@@ -121,6 +122,7 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   void role_changed(raft::Role role, raft::Term term) override;
   void election_started(raft::Term term, bool pre_vote) override;
   void peer_rolled_back(raft::NodeId peer) override;
+  void lease_reads(std::size_t reads) override;
 
   void take_part();
   void carry_out();

@@ -117,7 +117,7 @@ bool Machine::restore_state_from(Machine& source) {
     disk_.base_term = state.term;
     disk_.configuration = configuration;
     disk_.configuration_index = index;
-    if (disk_.hard_state.term < state.term) disk_.hard_state = {state.term, {}};
+    if (disk_.hard_state.term < state.term) disk_.hard_state = {state.term, {}, disk_.hard_state.promise};
   }
   disk_.state = state;
   world_.note(node_name(node_) + " has got a state at " + std::to_string(state.applied.value) + " from " +

@@ -50,6 +50,7 @@ void draw_disk(Random& random, DiskFaults& disk) {
 
 void draw_clocks(Random& random, Scenario& scenario) {
   scenario.clock_ppm.assign(scenario.nodes, 0);
+  if (scenario.lease_reads) scenario.clock_fault_ppm_max = 27'000;
   if (!random.chance(500)) return;
   // Crystals are off by 100 ppm at worst; some runs have clocks that are off by a hundred times that.
   const std::uint64_t most = random.chance(500) ? 200 : 20'000;
@@ -148,6 +149,8 @@ Scenario draw_scenario(std::uint64_t seed, const Changes& changes) {
     scenario.log_retain = random.between(0, 5);
     scenario.flush_interval = milliseconds(random.between(20, 300));
   }
+  // Of its own stream, so that what else is drawn does not depend on it.
+  scenario.lease_reads = Random(seed, 8).chance(400);
   draw_clocks(random, scenario);
   leave_out(scenario, changes);
   return scenario;

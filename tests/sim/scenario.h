@@ -83,7 +83,10 @@ struct Scenario {
   server::ReplicaOptions replica;
   NetworkFaults network;
   DiskFaults disk;
+  bool lease_reads = false;
   std::vector<std::int64_t> clock_ppm;  // [node]: what its clock gains, in microseconds per second
+  // A fault of its clock comes on top. With lease reads no clock runs a tenth faster than another (raft/lease.h).
+  std::int64_t clock_fault_ppm_max = 200'000;
 
   std::array<unsigned, kFaultKinds> weights{};  // how often each is drawn among the faults; 0: never in this run
   raft::Duration fault_interval_max{};

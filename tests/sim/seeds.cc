@@ -19,6 +19,7 @@ void check_that_things_happened(const Totals& totals) {
   EXPECT_GT(sum.acknowledged, 50 * totals.runs);
   EXPECT_GT(sum.reads, 30 * totals.runs);
   EXPECT_GT(sum.lists, 10 * totals.runs);
+  EXPECT_GT(sum.lease_reads, 5 * totals.runs);
   EXPECT_GT(sum.refused, totals.runs);
   EXPECT_GT(sum.unknown, totals.runs);
   EXPECT_GT(sum.leaders, 2 * totals.runs);

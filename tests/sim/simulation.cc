@@ -91,6 +91,7 @@ Report Simulation::report() {
   report.crashes = cluster_.counters().crashes;
   report.installs = cluster_.counters().installs;
   report.states_restored = cluster_.counters().states_restored;
+  report.lease_reads = cluster_.counters().lease_reads;
   report.fenced = cluster_.counters().fenced;
   report.faults = faults_.struck();
   report.fault_numbers = faults_.numbers();

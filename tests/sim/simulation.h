@@ -24,6 +24,7 @@ struct Report {
   std::uint64_t operations = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t reads = 0;
+  std::uint64_t lease_reads = 0;  // answered by leases, lists and followers' questions too
   std::uint64_t lists = 0;
   std::uint64_t refused = 0;
   std::uint64_t unknown = 0;

@@ -26,9 +26,10 @@ void Totals::add(const Report& report) {
   simulated_seconds += report.simulated_seconds;
   if (report.failure.empty()) recoveries.push_back(report.recovery_seconds);
   using Field = std::uint64_t Report::*;
-  for (const Field field : {&Report::events, &Report::operations, &Report::acknowledged, &Report::reads, &Report::lists,
-                            &Report::refused, &Report::unknown, &Report::applied, &Report::leaders, &Report::crashes,
-                            &Report::installs, &Report::states_restored, &Report::fenced, &Report::faults})
+  for (const Field field :
+       {&Report::events, &Report::operations, &Report::acknowledged, &Report::reads, &Report::lists,
+        &Report::lease_reads, &Report::refused, &Report::unknown, &Report::applied, &Report::leaders, &Report::crashes,
+        &Report::installs, &Report::states_restored, &Report::fenced, &Report::faults})
     sum.*field += report.*field;
   for (std::size_t kind = 0; kind < kFaultKinds; ++kind) sum.struck[kind] += report.struck[kind];
   for (std::size_t step = 0; step < kSteps; ++step) sum.ended_at[step] += report.ended_at[step];
@@ -46,9 +47,11 @@ std::string summary(Totals& totals, double cpu_seconds) {
   std::string out = text("%llu runs, %llu failed; %.0f simulated seconds in %.1f s of one core (%.0f per second), %.1f M events\n",
                          number(totals.runs), number(totals.failed), totals.simulated_seconds, cpu_seconds,
                          totals.simulated_seconds / cpu_seconds, static_cast<double>(sum.events) / 1e6);
-  out += text("%llu calls: %llu writes acknowledged, %llu refused, %llu without an answer, %llu reads, %llu lists\n",
-              number(sum.operations), number(sum.acknowledged), number(sum.refused), number(sum.unknown),
-              number(sum.reads), number(sum.lists));
+  out += text(
+      "%llu calls: %llu writes acknowledged, %llu refused, %llu without an answer, %llu reads, %llu lists; %llu by "
+      "leases\n",
+      number(sum.operations), number(sum.acknowledged), number(sum.refused), number(sum.unknown), number(sum.reads),
+      number(sum.lists), number(sum.lease_reads));
   out += text("%llu faults, %llu crashes, %llu leaders, %llu snapshots installed, %llu states restored, %llu disks fenced\n",
               number(sum.faults), number(sum.crashes), number(sum.leaders), number(sum.installs),
               number(sum.states_restored), number(sum.fenced));
