@@ -1,4 +1,6 @@
 // The host loop: reads, and what waits for the state to get somewhere.
+#include <algorithm>
+
 #include "tests/unit/server_replica/support.h"
 
 namespace tenaz::server {
@@ -118,6 +120,50 @@ TEST_F(ReplicaTest, WaitsThatExpiredLeaveNothingBehind) {
     EXPECT_EQ(answers, 1);
     EXPECT_EQ(replica->reads_held_back(), 0u);
   }
+}
+
+// While the lease lasts the leader asks nobody, neither for its own clients nor for another node that asks for them.
+TEST_F(ReplicaTest, ALeaseAnswersReadsHereAndQuestionsOfOthersAtOnce) {
+  lease_reads = true;
+  lead_of_three();
+  EXPECT_FALSE(replica->status(now).lease_held);
+  pass(milliseconds(50));
+  const auto messages = transport.take<raft::Message>();
+  const auto beat = std::find_if(messages.rbegin(), messages.rend(),
+                                 [](const auto& m) { return std::holds_alternative<raft::Heartbeat>(m); });
+  ASSERT_NE(beat, messages.rend());
+  const raft::Instant sent = now;
+  now += milliseconds(20);
+  replica->on_message(
+      now, NodeId{2},
+      raft::Message(raft::HeartbeatReply{Term{1}, std::get<raft::Heartbeat>(*beat).round, milliseconds(250)}));
+  replica->carry_out(now);
+  EXPECT_TRUE(replica->status(now).lease_held);
+  transport.sent.clear();
+
+  int answered = 0;
+  for (int i = 0; i < 3; ++i)
+    replica->read_index(now, now + milliseconds(500), [&](const ReadResult& result) { answered += !result.failure; });
+  replica->carry_out(now);
+  EXPECT_EQ(answered, 3);
+  replica->on_message(now, NodeId{3}, ReadIndexRequest{7, 70});
+  replica->carry_out(now);
+  const auto replies = transport.take<ReadIndexReply>();
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_TRUE(replies[0].confirmed);
+  EXPECT_EQ(replies[0].index, replica->core().commit());
+  EXPECT_EQ(probe.by_leases, 4u);
+  EXPECT_TRUE(transport.sent.empty());
+
+  // The process was stopped, and finds more reads when it goes on: the time is looked at anew.
+  now = sent + milliseconds(225);
+  EXPECT_FALSE(replica->status(now).lease_held);
+  replica->read_index(now, now + milliseconds(500), [&](const ReadResult& result) { answered += !result.failure; });
+  replica->on_message(now, NodeId{3}, ReadIndexRequest{7, 71});
+  replica->carry_out(now);
+  EXPECT_EQ(answered, 3);
+  EXPECT_TRUE(transport.take<ReadIndexReply>().empty());
+  EXPECT_EQ(probe.by_leases, 4u);
 }
 
 }  // namespace

@@ -103,11 +103,13 @@ struct CountingProbe final : Probe {
     standings.emplace_back(role, term, leader);
   }
   int read_indexes = 0;
+  std::size_t by_leases = 0;
   std::vector<bool> stalls;
   std::vector<std::string> stepdowns;
   void disk_stalled(bool stalled) override { stalls.push_back(stalled); }
   void stepped_down(Term, const char* reason) override { stepdowns.emplace_back(reason); }
   void read_index_finished(raft::Duration) override { ++read_indexes; }
+  void lease_reads(std::size_t reads) override { by_leases += reads; }
 };
 
 class ReplicaTest : public ::testing::Test {
@@ -121,6 +123,7 @@ class ReplicaTest : public ::testing::Test {
     start.hard_state = hard_state;
     start.applied = applied;
     start.configuration = raft::founding_configuration(std::move(members));
+    start.configuration.lease_reads = lease_reads;
     start.now = now;
     start.random = [](std::uint64_t bound) { return bound / 2; };
     start.wall_time_ms = [] { return std::uint64_t{0}; };
@@ -252,6 +255,7 @@ class ReplicaTest : public ::testing::Test {
   }
 
   raft::HardState hard_state;
+  bool lease_reads = false;
   Index applied;
   raft::Instant now{std::chrono::seconds(100)};
   FakeLog log;
