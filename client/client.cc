@@ -11,6 +11,8 @@ namespace {
 // Beyond the time that a node was given, so that its word on a late write still arrives.
 constexpr std::chrono::milliseconds kGrace{1000};
 constexpr std::chrono::milliseconds kShortestAttempt{1000};
+// A node that makes a backup writes out its state first.
+constexpr std::chrono::milliseconds kBackupSilence{60'000};
 
 std::string percent_encoded(std::string_view bytes, bool keep_slash) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
@@ -223,6 +225,31 @@ Result<MemberList> Client::remove_member(std::uint64_t id) {
   const auto response = change("DELETE", "/v1/members/" + std::to_string(id), "");
   if (!response) return response.error();
   return read_members(*response, true);
+}
+
+Result<std::monostate> Client::backup(const std::function<bool(std::string_view)>& take, Consistency consistency) {
+  Request request{.method = "GET", .target = "/v1/backup", .headers = {}, .body = {}};
+  add_read_options(request.target, {.consistency = consistency, .revision = {}});
+  add_parameter(request.target, "timeout", std::to_string(options_.timeout.count()) + "ms");
+  std::optional<Error> failure;
+  for (std::size_t i = 0; i < connections_.size(); ++i) {
+    const std::size_t at = (first_ + i) % connections_.size();
+    bool given = false;
+    const auto attempt = connections_[at].download(request, options_.connect_timeout, options_.timeout + kBackupSilence,
+                                                   [&](std::string_view piece) {
+                                                     given = true;
+                                                     return take(piece);
+                                                   });
+    if (const auto* response = std::get_if<Response>(&attempt)) {
+      if (response->status == 200) return std::monostate{};
+      failure = read_problem(*response, false);
+      if (!busy(response->status)) return *failure;
+    } else if (given || !failure || failure->status == 0) {
+      failure = no_answer(connections_[at].endpoint(), std::get<Broken>(attempt), false);
+      if (given) return *failure;
+    }
+  }
+  return *failure;
 }
 
 Result<ClusterSettings> Client::settings(Consistency consistency) {

@@ -8,9 +8,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "client/connection.h"
@@ -165,6 +167,10 @@ class Client {
   Result<MemberResult> promote_member(std::uint64_t id);
   // Who remains.
   Result<MemberList> remove_member(std::uint64_t id);
+  // The whole state, given to `take` piece by piece; false ends it. What is given is a backup only if it is whole:
+  // check it (backup/reader.h). Another endpoint is tried only as long as nothing was given.
+  Result<std::monostate> backup(const std::function<bool(std::string_view)>& take,
+                                Consistency consistency = Consistency::linearizable);
   Result<ClusterSettings> settings(Consistency consistency = Consistency::linearizable);
   Result<ClusterSettings> set_lease_reads(bool on);
 

@@ -20,6 +20,8 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::uint64_t kMaxAnswerBytes = 512 << 20;
+constexpr std::size_t kPieceBytes = 256 << 10;  // of a download
+constexpr std::size_t kMaxProblemBytes = 1 << 20;
 
 http::request<http::string_body> to_beast(const Request& request, const Endpoint& endpoint) {
   http::request<http::string_body> message(http::string_to_verb(request.method), request.target, 11);
@@ -119,6 +121,42 @@ std::variant<Response, Broken> Connection::exchange(const Request& request, std:
   if (error) return my.broken(true, error);
   if (unsent || !parser.get().keep_alive()) my.stream.reset();
   return Response{.status = static_cast<int>(parser.get().result_int()), .body = std::move(parser.get().body())};
+}
+
+std::variant<Response, Broken> Connection::download(const Request& request, std::chrono::milliseconds connect_timeout,
+                                                    std::chrono::milliseconds timeout,
+                                                    const std::function<bool(std::string_view)>& take) {
+  Implementation& my = *implementation_;
+  my.stream.reset();
+  if (const error_code error = my.connect(connect_timeout)) return my.broken(false, error);
+  my.stream->expires_after(timeout);
+  const auto message = to_beast(request, my.endpoint);
+  error_code error = my.run([&](auto done) { http::async_write(*my.stream, message, done); });
+  if (error) return my.broken(true, error);
+
+  http::response_parser<http::buffer_body> parser;
+  parser.body_limit(boost::none);
+  error = my.run([&](auto done) { http::async_read_header(*my.stream, my.buffer, parser, done); });
+  if (error) return my.broken(true, error);
+  Response response{.status = static_cast<int>(parser.get().result_int()), .body = {}};
+  std::string piece(kPieceBytes, '\0');
+  while (!parser.is_done()) {
+    parser.get().body().data = piece.data();
+    parser.get().body().size = piece.size();
+    my.stream->expires_after(timeout);
+    error = my.run([&](auto done) { http::async_read_some(*my.stream, my.buffer, parser, done); });
+    if (error && error != http::error::need_buffer) return my.broken(true, error);
+    const std::string_view come(piece.data(), piece.size() - parser.get().body().size);
+    if (response.status != 200) {
+      if (response.body.size() + come.size() > kMaxProblemBytes) break;
+      response.body += come;
+    } else if (!come.empty() && !take(come)) {
+      my.stream.reset();
+      return Broken{true, "it was not wanted any more"};
+    }
+  }
+  my.stream.reset();
+  return response;
 }
 
 }  // namespace tenaz::client

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -43,6 +45,12 @@ class Connection {
   // Sends the request at most once.
   std::variant<Response, Broken> exchange(const Request& request, std::chrono::milliseconds connect_timeout,
                                           std::chrono::milliseconds timeout);
+
+  // The same for a body of any size, which `take` is given piece by piece as it comes, if the status is 200; false ends
+  // it. Any other answer's body is in the response. `timeout`: without a byte.
+  std::variant<Response, Broken> download(const Request& request, std::chrono::milliseconds connect_timeout,
+                                          std::chrono::milliseconds timeout,
+                                          const std::function<bool(std::string_view)>& take);
 
  private:
   struct Implementation;

@@ -45,6 +45,7 @@ HostOptions host_options(const config::Config& config) {
   };
   out.self = raft::NodeId(config.node.id);
   out.name = config.node.name;
+  out.cluster_name = config.cluster.name;
   if (config.cluster.join.empty()) out.cluster_id = config::cluster_id(config.cluster);
   out.join = config.cluster.join;
   out.data_dir = config.node.data_dir;
@@ -169,7 +170,7 @@ int run(const config::Config& config, const std::string& config_file) {
   options.standing = [&manager](const std::string& text) { manager.standing(text); };
   auto host = Host::open(options, metrics, storage_failed);
   if (!host) return cannot_start(manager, host.error());
-  HttpServer http(*http_options, config.limits, **host, metrics);
+  HttpServer http(*http_options, config.limits, **host, **host, metrics);
   // Both ports are taken before this node takes part: one that cannot serve, and is started again and again, would win
   // an election each time.
   if (const auto fault = http.listen()) return cannot_start(manager, {storage::ErrorCode::io, *fault});

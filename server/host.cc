@@ -123,6 +123,7 @@ storage::Result<void> Host::start() {
     });
   };
   sender_ = std::make_unique<SnapshotSender>(options_.data_dir, send);
+  backups_ = std::make_unique<BackupSource>(options_.data_dir);
   SnapshotFetcher::Options fetching;
   fetching.reserve_bytes = options_.storage.reserve_bytes;
   fetcher_ = std::make_unique<SnapshotFetcher>(options_.data_dir, send, fetching);
@@ -254,6 +255,7 @@ void Host::stop() {
   thread_.join();
   fetcher_.reset();
   sender_.reset();
+  backups_.reset();
   applier_->stop();
   log_writer_->stop();
   state_.get()->on_durable(nullptr);

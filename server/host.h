@@ -21,6 +21,7 @@
 #include <variant>
 #include <vector>
 
+#include "server/backup_source.h"
 #include "server/event_log.h"
 #include "server/executors.h"
 #include "server/metrics.h"
@@ -36,6 +37,7 @@ namespace tenaz::server {
 struct HostOptions {
   raft::NodeId self;
   std::string name;
+  std::string cluster_name;
   std::string cluster_id;         // 32 hex digits; empty: of the cluster that it joins, or has joined
   std::vector<std::string> join;  // peer addresses of that cluster; needed while the directory is new
   std::filesystem::path data_dir;
@@ -51,7 +53,7 @@ struct HostOptions {
   std::function<void(const std::string&)> standing;
 };
 
-class Host final : public Node, private SnapshotPort, private peer::Handler {
+class Host final : public Node, public BackupPort, private SnapshotPort, private peer::Handler {
  public:
   // Opens the disk. Error: a sentence for the operator. `metrics` must outlive the host.
   static storage::Result<std::unique_ptr<Host>> open(const HostOptions& options, Metrics& metrics, Fatal fatal);
@@ -79,6 +81,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   std::shared_ptr<const storage::kv::Reader> reader() const override;
   void transfer_leadership(raft::NodeId target, raft::Duration timeout, TransferDone done) override;
   void change_membership(raft::MembershipChange change, raft::Duration timeout, ChangeDone done) override;
+  void open_backup(std::function<void(BackupResult)> done) override;
 
  private:
   Host(const HostOptions& options, Metrics& metrics, Fatal fatal, std::unique_ptr<storage::RaftLog> log,
@@ -194,6 +197,7 @@ class Host final : public Node, private SnapshotPort, private peer::Handler {
   std::unique_ptr<LogWriter> log_writer_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<SnapshotSender> sender_;
+  std::unique_ptr<BackupSource> backups_;
   std::unique_ptr<SnapshotFetcher> fetcher_;
   std::unique_ptr<Replica> replica_;  // null while the state is missing
   std::thread thread_;

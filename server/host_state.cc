@@ -3,6 +3,7 @@
 
 #include "server/clock.h"
 #include "server/host.h"
+#include "server/version.h"
 
 namespace tenaz::server {
 
@@ -50,6 +51,17 @@ void Host::make_image(raft::NodeId peer) {
   sender_->make_image(state_.get(), [this, peer](raft::Index index, raft::Term term, const std::string& id) {
     enqueue_task([this, peer, index, term, id] { replica_->on_image(boot_now(), peer, index, term, id); });
   });
+}
+
+void Host::open_backup(std::function<void(BackupResult)> done) {
+  enqueue(Task([this, done = std::move(done)]() mutable {
+    if (!replica_) return done(Failure::not_ready);
+    if (joining()) return done(Failure::joining);
+    storage::BackupOrigin origin{
+        log_->cluster_id(),    options_.cluster_name,       options_.self, log_->hard_state().term,
+        log_->configuration(), log_->configuration_index(), wall_ms(),     kVersion};
+    backups_->open(state_.get(), std::move(origin), std::move(done));
+  }));
 }
 
 void Host::install(const raft::Output::Install& install) {

@@ -4,6 +4,7 @@ add_library(tenaz_server_http STATIC
   process_figures.cc
   http/answer.cc
   http/compact.cc
+  http/backup.cc
   http/consistency.cc
   http/cursor.cc
   http/exchange.cc

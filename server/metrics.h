@@ -26,6 +26,7 @@ enum class Route {
   promotion,
   settings,
   compact,
+  backup,
   livez,
   readyz,
   metrics,
@@ -36,7 +37,7 @@ enum class Route {
   ping,
   other,
 };
-inline constexpr std::size_t kRoutes = 18;
+inline constexpr std::size_t kRoutes = 19;
 
 enum class Method { get, head, put, post, del, other };
 inline constexpr std::size_t kMethods = 6;

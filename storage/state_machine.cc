@@ -84,6 +84,7 @@ class StateMachine::Impl {
   std::atomic<std::uint64_t> index{0};
   std::atomic<std::uint64_t> term{0};
   std::uint64_t flush_asked_at = 0;  // the applied index then
+  std::mutex checkpoint_mutex;
 };
 
 StateMachine::StateMachine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -209,6 +210,7 @@ Result<std::string> StateMachine::digest() const {
 }
 
 Result<Position> StateMachine::checkpoint(const std::filesystem::path& path) {
+  const std::lock_guard one_at_a_time(impl_->checkpoint_mutex);
   auto& database = *impl_->shared.database;
   if (auto flushed = database.flush(true); !flushed) return flushed.error();
   rocksdb::Checkpoint* made = nullptr;

@@ -25,7 +25,7 @@ struct Arguments {
   ReadOptions read;
   std::string key;
   std::optional<std::string> value;  // "-": stdin
-  std::string file;                  // that holds the value
+  std::string file;                  // that holds the value, or the backup
   std::optional<std::uint64_t> if_match;
   bool if_absent = false;
   Range range;
@@ -51,6 +51,8 @@ int add_member(Client& client, const Arguments& arguments);
 int promote_member(Client& client, const Arguments& arguments);
 int remove_member(Client& client, const Arguments& arguments);
 int settings(Client& client, const Arguments& arguments);
+int backup(Client& client, const Arguments& arguments);
+int verify_backup(Client& client, const Arguments& arguments);  // asks nobody
 
 // What all of them share. Says on stderr why a call failed, and if that is so, that nobody knows what became of the
 // `what`; the exit code.

@@ -168,6 +168,25 @@ void add_settings_command(CLI::App& app, Settings& settings) {
   command.final_callback([&settings] { settings.command = tenaz::client::settings; });
 }
 
+void add_backup_commands(CLI::App& app, Settings& settings) {
+  Arguments& a = settings.arguments;
+  CLI::App& backup = *app.add_subcommand("backup", "Writes the whole state to a new file, and checks it");
+  backup.add_option("file", a.file, "The file; there must be none of that name yet")->required()->type_name("FILE");
+  const std::map<std::string, Consistency> words = {{"linearizable", Consistency::linearizable},
+                                                    {"local", Consistency::local}};
+  backup
+      .add_option("--consistency", a.read.consistency,
+                  "linearizable (default): all that was acknowledged before; or local: the state of the node that is "
+                  "asked, as far as it is, without a majority too")
+      ->transform(CLI::CheckedTransformer(words))
+      ->option_text("WORD");
+  backup.final_callback([&settings] { settings.command = tenaz::client::backup; });
+
+  CLI::App& verify = *app.add_subcommand("verify-backup", "Checks every byte of a backup, without a cluster");
+  verify.add_option("file", a.file, "The file")->required()->type_name("FILE");
+  verify.final_callback([&settings] { settings.command = tenaz::client::verify_backup; });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -199,6 +218,7 @@ int main(int argc, char** argv) {
   add_cluster_commands(app, settings);
   add_member_commands(app, settings);
   add_settings_command(app, settings);
+  add_backup_commands(app, settings);
 
   try {
     app.parse(argc, argv);

@@ -62,6 +62,8 @@ void Answer::prepare(std::string_view date, bool http_1_1, bool keep_alive, bool
   keep_alive_ = keep_alive;
   head_ = head;
   complete_ = false;
+  broken_off_ = false;
+  missing_ = 0;
   status_ = 0;
 }
 
@@ -149,6 +151,25 @@ void Answer::close_body() {
     out_.erase(length_at_, unused);
   }
   complete_ = true;
+}
+
+void Answer::stream(std::string_view content_type, std::uint64_t bytes) {
+  header("Content-Type", content_type);
+  header("Content-Length", bytes);
+  out_ += "\r\n";
+  missing_ = head_ ? 0 : bytes;
+  complete_ = missing_ == 0;
+}
+
+void Answer::piece(std::string_view bytes) {
+  // More than was promised would be taken for the next answer.
+  if (bytes.size() > missing_) {
+    break_off();
+    return;
+  }
+  out_ += bytes;
+  missing_ -= bytes.size();
+  complete_ = missing_ == 0;
 }
 
 void Answer::discard() {

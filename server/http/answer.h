@@ -1,6 +1,7 @@
 // Writes one HTTP answer by hand into the connection's output buffer, which keeps its memory from answer to answer.
 //
-//   begin(status), then any headers, then exactly one of body(), empty(), or open_body() … close_body().
+//   begin(status), then any headers, then exactly one of body(), empty(), open_body() … close_body(), or stream()
+//   and as many piece() as it takes, between which the session sends what there is.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,15 @@ class Answer {
   std::string& open_body(std::string_view content_type);
   void close_body();
 
+  // A body of so many bytes begins, to be given piece by piece.
+  void stream(std::string_view content_type, std::uint64_t bytes);
+  void piece(std::string_view bytes);
+  // The body has begun, and is not all there.
+  bool streaming() const { return missing_ != 0; }
+  // It never will be: the connection must end, so that the client notices.
+  void break_off() { broken_off_ = true; }
+  bool broken_off() const { return broken_off_; }
+
   bool complete() const { return complete_; }
   unsigned status() const { return status_; }
   // The connection ends after this answer.
@@ -44,11 +54,13 @@ class Answer {
   std::size_t start_ = 0;
   std::size_t length_at_ = 0;
   std::size_t body_at_ = 0;
+  std::uint64_t missing_ = 0;  // of a body that is streamed
   unsigned status_ = 0;
   bool http_1_1_ = true;
   bool keep_alive_ = true;
   bool head_ = false;
   bool complete_ = false;
+  bool broken_off_ = false;
 };
 
 std::string_view reason_phrase(unsigned status);

@@ -72,6 +72,24 @@ void Exchange::change_membership(Step then) {
   });
 }
 
+void Exchange::open_backup(Step then) {
+  wait_for(then, [&] {
+    service_.backups.open_backup([this](BackupResult result) {
+      backup_result = std::move(result);
+      arrived();
+    });
+  });
+}
+
+void Exchange::next_piece(Step then) {
+  wait_for(then, [&] {
+    backup->next([this](storage::Result<std::string> bytes) {
+      piece = std::move(bytes);
+      arrived();
+    });
+  });
+}
+
 void Exchange::start_clock(std::chrono::nanoseconds timeout) {
   deadline_ = std::chrono::steady_clock::now() + timeout;
 }
@@ -89,7 +107,10 @@ void Exchange::clear() {
   parameters.clear();
   change = {};
   change_result = {};
-  then_ = when_read = when_changed = nullptr;
+  backup_result = {};
+  backup.reset();
+  piece.reset();
+  then_ = when_read = when_changed = when_taken = nullptr;
 }
 
 }  // namespace tenaz::server::http

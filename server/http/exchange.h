@@ -6,8 +6,10 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "server/backup_port.h"
 #include "server/http/answer.h"
 #include "server/http/budget.h"
 #include "server/http/parameters.h"
@@ -24,6 +26,7 @@ struct Service {
   LimitOptions limits;
   Budget& budget;
   Node& node;
+  BackupPort& backups;
   Metrics& metrics;
 };
 
@@ -50,6 +53,8 @@ class Exchange {
   raft::MembershipChange change;
   Step when_read = nullptr;     // kept by when_readable() while it waits
   Step when_changed = nullptr;  // kept by change_membership() while it waits
+  // While an answer is streamed: runs whenever the connection has taken all that there was.
+  Step when_taken = nullptr;
 
   // --- what the last step waited for
   // ----------------------------------------------------------------------------------
@@ -58,6 +63,9 @@ class Exchange {
   NodeStatus status_result;
   TransferOutcome transfer_outcome = TransferOutcome::failed;
   ChangeResult change_result;
+  BackupResult backup_result;
+  std::shared_ptr<Backup> backup;                     // that is being streamed
+  std::optional<storage::Result<std::string>> piece;  // of it
 
   // --- waiting: `then` runs on this thread; nothing else happens to the exchange until then
   // ---------------------------
@@ -67,6 +75,8 @@ class Exchange {
   void status(Step then);
   void transfer_leadership(raft::NodeId target, Step then);
   void change_membership(Step then);  // as `change` says
+  void open_backup(Step then);
+  void next_piece(Step then);  // of `backup`
 
   // The deadline that ?timeout= gives counts from the arrival of the headers.
   void start_clock(std::chrono::nanoseconds timeout);

@@ -20,6 +20,7 @@ void check_member(Exchange& exchange);     // Exchange::member is known
 void check_promotion(Exchange& exchange);  // the same
 void check_settings(Exchange& exchange);
 void check_compact(Exchange& exchange);
+void check_backup(Exchange& exchange);
 void check_livez(Exchange& exchange);
 void check_readyz(Exchange& exchange);
 void check_metrics(Exchange& exchange);

@@ -46,6 +46,7 @@ constexpr std::array kCalls{
     Call{"/v1/settings", Rest::nothing, Route::settings, kGetHead | bit(Method::put), "GET, HEAD, PUT", false,
          check_settings},
     Call{"/v1/compact", Rest::nothing, Route::compact, bit(Method::post), "POST", false, check_compact},
+    Call{"/v1/backup", Rest::nothing, Route::backup, bit(Method::get), "GET", false, check_backup},
     Call{"/livez", Rest::nothing, Route::livez, kGetHead, "GET, HEAD", false, check_livez},
     Call{"/readyz", Rest::nothing, Route::readyz, kGetHead, "GET, HEAD", false, check_readyz},
     Call{"/metrics", Rest::nothing, Route::metrics, kGetHead, "GET, HEAD", false, check_metrics},

@@ -213,8 +213,8 @@ std::optional<std::pair<std::string, std::string>> split_endpoint(const std::str
 
 class HttpServer::Impl {
  public:
-  Impl(const HttpOptions& options, const LimitOptions& limits, Node& node, Metrics& metrics)
-      : budget_(limits.max_buffered_bytes), service_{options, limits, budget_, node, metrics} {
+  Impl(const HttpOptions& options, const LimitOptions& limits, Node& node, BackupPort& backups, Metrics& metrics)
+      : budget_(limits.max_buffered_bytes), service_{options, limits, budget_, node, backups, metrics} {
     for (std::size_t i = 0; i < std::max<std::size_t>(options.threads, 1); ++i) {
       workers_.push_back(std::make_shared<http::Worker>(service_));
     }
@@ -378,8 +378,9 @@ class HttpServer::Impl {
   bool running_ = false;
 };
 
-HttpServer::HttpServer(const HttpOptions& options, const LimitOptions& limits, Node& node, Metrics& metrics)
-    : impl_(std::make_unique<Impl>(options, limits, node, metrics)) {}
+HttpServer::HttpServer(const HttpOptions& options, const LimitOptions& limits, Node& node, BackupPort& backups,
+                       Metrics& metrics)
+    : impl_(std::make_unique<Impl>(options, limits, node, backups, metrics)) {}
 HttpServer::~HttpServer() = default;
 
 std::optional<std::string> HttpServer::listen() {

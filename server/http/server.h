@@ -13,13 +13,14 @@
 
 namespace tenaz::server {
 
+class BackupPort;
 class Metrics;
 class Node;
 
 class HttpServer {
  public:
-  // `node` and `metrics` must outlive the server's last callback: stop the node before destroying either.
-  HttpServer(const HttpOptions& options, const LimitOptions& limits, Node& node, Metrics& metrics);
+  // `node`, `backups` and `metrics` must outlive the server's last callback: stop the node before destroying them.
+  HttpServer(const HttpOptions& options, const LimitOptions& limits, Node& node, BackupPort& backups, Metrics& metrics);
   // Stops at once if stop() has not been called. The node may still owe callbacks; they find nobody and do no harm.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

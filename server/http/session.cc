@@ -269,6 +269,10 @@ void Session::run_guarded(Step step) {
   try {
     step(*this);
   } catch (const std::exception& error) {
+    if (answer_.streaming()) {
+      answer_.break_off();
+      return;
+    }
     answer_.discard();
     prepare_answer(false);
     server::http::answer(*this, {.code = Code::internal, .detail = error.what(), .outcome = Outcome::unknown});
@@ -276,9 +280,18 @@ void Session::run_guarded(Step step) {
 }
 
 void Session::after_step() {
-  if (answer_.complete()) {
+  if (answer_.broken_off()) {
+    close();
+  } else if (answer_.complete()) {
     finish_request();
   }
+}
+
+// All that there was of a streamed answer is with the kernel: the next piece is asked for, so that no more than one is
+// ever held here, however slowly the client takes it.
+void Session::stream_on() {
+  run_guarded(when_taken);
+  after_step();
 }
 
 void Session::hold() {
@@ -301,6 +314,8 @@ void Session::resume() {
   after_step();
   if (phase_ != Phase::waiting) {
     advance();
+  } else if (answer_.streaming()) {
+    flush();
   }
 }
 
@@ -369,7 +384,8 @@ bool Session::send() {
 }
 
 void Session::write_rest(std::size_t sent) {
-  if (!unsent_share_.grow_to(service_.budget, sending_.size())) {
+  // What is streamed is bounded by the number of streams, and has no other answer to give way to.
+  if (!answer_.streaming() && when_taken == nullptr && !unsent_share_.grow_to(service_.budget, sending_.size())) {
     close();
     return;
   }
@@ -401,6 +417,8 @@ void Session::flushed() {
     begin_linger();
   } else if (phase_ != Phase::waiting) {
     read();
+  } else if (answer_.streaming() && !self_) {
+    stream_on();  // the node owes nothing: see hold()
   }
 }
 

@@ -63,6 +63,7 @@ class Session final : public Exchange, public std::enable_shared_from_this<Sessi
   void serve_now();
   void run_guarded(Step step);
   void after_step();
+  void stream_on();
   void refuse_input(Code code, std::string detail);
   void finish_request();
   void flush();

@@ -282,19 +282,35 @@ Error Database::damaged(std::string_view what) const {
 }
 
 Result<Applied> applied_of(const std::filesystem::path& directory, Platform& platform) {
+  auto standing = standing_of(directory, platform);
+  if (!standing) return standing.error();
+  return standing->applied;
+}
+
+Result<Standing> standing_of(const std::filesystem::path& directory, Platform& platform) {
   rocksdb::Options options;
   options.env = platform.env();
   options.info_log = std::make_shared<NoLog>();
-  options.max_open_files = 16;  // of one record; by default it would open all tables
+  options.max_open_files = 16;  // of a few records; by default it would open all tables
   rocksdb::DB* opened = nullptr;
   auto status = rocksdb::DB::OpenForReadOnly(options, directory.string(), &opened);
   const std::unique_ptr<rocksdb::DB> db(opened);
-  std::string value;
-  if (status.ok()) status = db->Get(rocksdb::ReadOptions(), rocks::slice(kAppliedKey), &value);
-  const auto applied = status.ok() ? decode_applied(value) : std::nullopt;
-  if (status.IsNotFound()) return Applied();
-  if (!applied) return rocks::error(status, "cannot read the image in " + directory.string(), "Make it anew.");
-  return *applied;
+  const auto get = [&](std::string_view key) {
+    std::string value;
+    if (status.ok()) status = db->Get(rocksdb::ReadOptions(), rocks::slice(key), &value);
+    if (status.IsNotFound()) status = rocksdb::Status();
+    return value;
+  };
+  const std::string applied = get(kAppliedKey), compact = get(kCompactKey);
+  Standing standing;
+  standing.configuration = get(kConfigurationKey);
+  const auto decoded = applied.empty() ? std::optional(Applied()) : decode_applied(applied);
+  if (!status.ok() || !decoded || (!compact.empty() && compact.size() != 8))
+    return rocks::error(status.ok() ? rocksdb::Status::Corruption("a record of it is unreadable") : status,
+                        "cannot read the image in " + directory.string(), "Make it anew.");
+  standing.applied = *decoded;
+  if (!compact.empty()) standing.compact_revision = bytes::get_le(compact.data(), 8);
+  return standing;
 }
 
 }  // namespace tenaz::storage::kv

@@ -90,4 +90,12 @@ class Database {
 // Where a directory stands that is not open: an image.
 Result<Applied> applied_of(const std::filesystem::path& directory, Platform& platform);
 
+// All that stands for the whole in such a directory.
+struct Standing {
+  Applied applied;
+  std::uint64_t compact_revision = 0;
+  std::string configuration;  // as kConfigurationKey says; empty: none was ever applied
+};
+Result<Standing> standing_of(const std::filesystem::path& directory, Platform& platform);
+
 }  // namespace tenaz::storage::kv

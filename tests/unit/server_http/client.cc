@@ -169,7 +169,7 @@ HttpTest::~HttpTest() {
 }
 
 void HttpTest::serve() {
-  server_ = std::make_unique<HttpServer>(options_, limits_, *node_, metrics_);
+  server_ = std::make_unique<HttpServer>(options_, limits_, *node_, *node_, metrics_);
   const auto fault = server_->start();
   ASSERT_FALSE(fault) << *fault;
 }

@@ -310,6 +310,67 @@ void FakeNode::transfer_leadership(raft::NodeId target, raft::Duration, Transfer
   });
 }
 
+class FakeNode::FakeBackup final : public Backup {
+ public:
+  FakeBackup(FakeNode& node, std::vector<std::string> pieces, bool broken)
+      : node_(node), pieces_(std::move(pieces)), broken_(broken) {
+    ++node_.open_backups_;
+  }
+  ~FakeBackup() override { --node_.open_backups_; }
+  std::uint64_t bytes() const override {
+    std::uint64_t sum = broken_ ? 1 : 0;
+    for (const auto& piece : pieces_) sum += piece.size();
+    return sum;
+  }
+  Revision revision() const override { return Revision{7}; }
+  void next(std::function<void(storage::Result<std::string>)> done) override {
+    node_.later([this, done = std::move(done)] {
+      if (given_ < pieces_.size()) {
+        ++node_.pieces_given_;
+        done(pieces_[given_++]);
+      } else if (broken_) {
+        done(storage::Error{storage::ErrorCode::io, "the disk is gone"});
+      } else {
+        done(std::string());
+      }
+    });
+  }
+
+ private:
+  FakeNode& node_;
+  const std::vector<std::string> pieces_;
+  const bool broken_;
+  std::size_t given_ = 0;
+};
+
+void FakeNode::open_backup(std::function<void(BackupResult)> done) {
+  later([this, done = std::move(done)] {
+    BackupResult result;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!no_backup_)
+        result = std::make_shared<FakeBackup>(*this, backup_, backup_breaks_);
+      else if (const auto* failure = std::get_if<Failure>(&*no_backup_))
+        result = *failure;
+      else
+        result = std::get<storage::Error>(*no_backup_);
+    }
+    done(std::move(result));
+  });
+}
+
+void FakeNode::offer_backup(std::vector<std::string> pieces, bool broken) {
+  const std::lock_guard lock(mutex_);
+  backup_ = std::move(pieces);
+  backup_breaks_ = broken;
+  no_backup_.reset();
+}
+
+void FakeNode::refuse_backups(std::variant<Failure, storage::Error> why) {
+  const std::lock_guard lock(mutex_);
+  no_backup_ = std::move(why);
+}
+
 void FakeNode::fail_writes(std::optional<Failure> failure, bool not_applied) {
   const std::lock_guard lock(mutex_);
   write_failure_ = failure;

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "server/backup_port.h"
 #include "server/node.h"
 
 namespace tenaz::server::test {
@@ -50,7 +51,7 @@ class FakeStore final : public storage::kv::Reader {
   std::uint64_t compacted_ = 0;
 };
 
-class FakeNode final : public Node {
+class FakeNode final : public Node, public BackupPort {
  public:
   FakeNode();
   ~FakeNode() override;
@@ -63,6 +64,7 @@ class FakeNode final : public Node {
   std::shared_ptr<const storage::kv::Reader> reader() const override { return store_; }
   void transfer_leadership(raft::NodeId target, raft::Duration timeout, TransferDone done) override;
   void change_membership(raft::MembershipChange change, raft::Duration timeout, ChangeDone done) override;
+  void open_backup(std::function<void(BackupResult)> done) override;
 
   // --- for the test; any thread
   // ---------------------------------------------------------------------------------------
@@ -75,6 +77,11 @@ class FakeNode final : public Node {
   // Every change of the membership from now on ends so; nothing: it is carried out on the configuration of the status.
   void end_changes(std::optional<ChangeResult> result);
   std::vector<raft::MembershipChange> changes() const;
+  // What a backup gives, piece by piece; then, if `broken`, an error instead of the end. Or why there is none.
+  void offer_backup(std::vector<std::string> pieces, bool broken = false);
+  void refuse_backups(std::variant<Failure, storage::Error> why);
+  std::size_t open_backups() const { return open_backups_; }
+  std::size_t pieces_given() const { return pieces_given_; }
   // Every call from now on ends in an exception.
   void break_down() { broken_ = true; }
   void change_status(const std::function<void(NodeStatus&)>& change);
@@ -87,6 +94,7 @@ class FakeNode final : public Node {
   raft::Duration last_timeout() const;
 
  private:
+  class FakeBackup;
   void later(std::function<void()> work);
   void run();
 
@@ -101,6 +109,11 @@ class FakeNode final : public Node {
   TransferOutcome transfers_ = TransferOutcome::done;
   std::optional<ChangeResult> change_result_;
   std::vector<raft::MembershipChange> changes_;
+  std::vector<std::string> backup_;
+  bool backup_breaks_ = false;
+  std::optional<std::variant<Failure, storage::Error>> no_backup_;
+  std::atomic<std::size_t> open_backups_{0};
+  std::atomic<std::size_t> pieces_given_{0};
   std::atomic<bool> broken_{false};
   bool held_ = false;
   bool over_ = false;

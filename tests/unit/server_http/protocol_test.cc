@@ -545,7 +545,7 @@ TEST_F(Protocol, StartSaysWhatIsWrong) {
   taken.listen = server_->endpoint();
   for (const std::string& listen : {taken.listen, std::string("127.0.0.1"), std::string("127.0.0.1:99999")}) {
     taken.listen = listen;
-    HttpServer second(taken, limits_, *node_, metrics_);
+    HttpServer second(taken, limits_, *node_, *node_, metrics_);
     const auto fault = second.start();
     ASSERT_TRUE(fault) << listen;
     EXPECT_NE(fault->find(listen), std::string::npos);
