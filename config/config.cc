@@ -167,8 +167,8 @@ void check_combinations(Reader& reader, const Config& config) {
 }
 
 void check_rooms(Reader& reader, const Config& config) {
-  for (const auto& faults : {config.http.check(), config.peer.check(), config.limits.check(), config.log.check(),
-                             config.raft.check(), config.storage.check()}) {
+  for (const auto& faults : {config.http.check(), config.peer.check(), config.limits.check(), config.history.check(),
+                             config.log.check(), config.raft.check(), config.storage.check()}) {
     for (const std::string& fault : faults) reader.fault(fault);
   }
 }

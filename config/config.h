@@ -47,6 +47,7 @@ struct Config {
   server::HttpOptions http;
   server::PeerOptions peer;
   server::LimitOptions limits;
+  server::HistoryOptions history;
   server::LogOptions log;
   raft::Options raft;
   storage::Options storage;

@@ -30,6 +30,7 @@ std::vector<Key> keys_of(Config& c) {
       {"peer", "reconnect_max", Duration{&c.peer.reconnect_max}},
       {"peer", "max_frame_bytes", Size{&c.peer.max_frame_bytes}},
       {"peer", "max_queue_bytes", Size{&c.peer.max_queue_bytes}},
+      {"peer", "max_snapshot_rate", Size{&c.peer.max_snapshot_rate}},
 
       {"limits", "max_value_bytes", Size{&c.limits.max_value_bytes}},
       {"limits", "max_inflight_bytes", Size{&c.limits.max_inflight_bytes}},
@@ -53,6 +54,10 @@ std::vector<Key> keys_of(Config& c) {
       {"storage", "log_retain_bytes", Size{&c.storage.log_retain_bytes}},
       {"storage", "reserve_bytes", Size{&c.storage.reserve_bytes}},
       {"storage", "key_cache_bytes", Size{&c.storage.key_cache_bytes}},
+
+      {"history", "keep_age", Duration{&c.history.keep_age}},
+      {"history", "keep_revisions", Count{&c.history.keep_revisions}},
+      {"history", "compact_interval", Duration{&c.history.compact_interval}},
 
       {"log", "level", &c.log.level},
       {"log", "format", &c.log.format},

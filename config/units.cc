@@ -56,6 +56,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
 }
 
 std::string format_duration(std::chrono::nanoseconds value) {
+  if (value.count() == 0) return "0s";
   return format(static_cast<std::uint64_t>(value.count()), kTimes);
 }
 

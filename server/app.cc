@@ -57,6 +57,7 @@ HostOptions host_options(const config::Config& config) {
   out.storage = config.storage;
   out.peer = config.peer;
   out.limits = config.limits;
+  out.history = config.history;
   return out;
 }
 

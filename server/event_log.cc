@@ -94,4 +94,9 @@ void EventLog::snapshot_installed(raft::Index index) {
   next_.snapshot_installed(index);
 }
 
+void EventLog::history_compacting(storage::Revision revision, storage::Revision present) {
+  spdlog::info("history: revisions below {} are to be forgotten; the store is at {}", revision.value, present.value);
+  next_.history_compacting(revision, present);
+}
+
 }  // namespace tenaz::server

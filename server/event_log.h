@@ -31,6 +31,7 @@ class EventLog final : public Probe {
   void snapshot_wanted(raft::NodeId peer) override;
   void snapshot_installing(raft::NodeId from, raft::Index index) override;
   void snapshot_installed(raft::Index index) override;
+  void history_compacting(storage::Revision revision, storage::Revision present) override;
   void proposed(std::size_t commands, std::size_t bytes) override { next_.proposed(commands, bytes); }
   void write_finished(const char* result, raft::Duration took) override { next_.write_finished(result, took); }
   void read_index_finished(raft::Duration took) override { next_.read_index_finished(took); }

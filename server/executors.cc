@@ -96,6 +96,11 @@ void Applier::apply(std::vector<raft::Entry> entries) {
   worker_.push(std::move(entries));
 }
 
+StatePort::History Applier::history() const {
+  const auto state = state_.get();
+  return {state->reader().compact_revision(), state->history_clock_ms()};
+}
+
 void Applier::run(std::function<void()> task) {
   worker_.push(std::move(task));
 }

@@ -112,6 +112,8 @@ class Applier final : public StatePort {
   Applier(StateHolder& state, raft::NodeId self, Callbacks callbacks);
 
   void apply(std::vector<raft::Entry> entries) override;
+  History history() const override;
+  storage::Revision revision_at(std::uint64_t clock_ms) const override { return state_.get()->revision_at(clock_ms); }
   // Runs `task` on the applier's thread, in order with the entries. Any thread.
   void run(std::function<void()> task);
 

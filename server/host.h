@@ -46,6 +46,7 @@ struct HostOptions {
   storage::Options storage;
   PeerOptions peer;
   LimitOptions limits;
+  HistoryOptions history;
   // This node was removed from its cluster: the program should stop. From any thread, once.
   std::function<void()> on_removed;
   // Told how this node stands, at every change; see EventLog::standing_changed. On the replica's thread, and from

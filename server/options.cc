@@ -81,6 +81,20 @@ std::vector<std::string> PeerOptions::check() const {
   require(faults, between(64 * kKiB, max_frame_bytes, kGiB), "peer.max_frame_bytes: must be 64KiB to 1GiB");
   require(faults, max_queue_bytes >= max_frame_bytes, "peer.max_queue_bytes: must be at least peer.max_frame_bytes");
   require(faults, max_queue_bytes <= 64 * kGiB, "peer.max_queue_bytes: must be at most 64GiB");
+  require(faults, max_snapshot_rate == 0 || between<std::uint64_t>(kMiB, max_snapshot_rate, 1024 * kGiB),
+          "peer.max_snapshot_rate: must be 0B (no limit) or 1MiB to 1TiB");
+  return faults;
+}
+
+std::vector<std::string> HistoryOptions::check() const {
+  std::vector<std::string> faults;
+  require(
+      faults,
+      keep_age.count() == 0 || between<std::chrono::nanoseconds>(std::chrono::seconds(1), keep_age, hours(24 * 3660)),
+      "history.keep_age: must be 0s (no limit) or 1s to 87840h");
+  require(faults, keep_revisions <= 1'000'000'000'000, "history.keep_revisions: must be at most 1000000000000");
+  require(faults, between<std::chrono::nanoseconds>(std::chrono::seconds(1), compact_interval, hours(24)),
+          "history.compact_interval: must be 1s to 24h");
   return faults;
 }
 

@@ -39,6 +39,16 @@ struct PeerOptions {
   std::chrono::nanoseconds reconnect_max = std::chrono::seconds(1);
   std::size_t max_frame_bytes = 16 << 20;   // a longer one closes the connection
   std::size_t max_queue_bytes = 32 << 20;   // per peer and lane; what does not fit is dropped
+  std::uint64_t max_snapshot_rate = 64 << 20;  // bytes a second of images that this node sends, to all together; 0: any
+
+  std::vector<std::string> check() const;
+};
+
+// How much of the past is kept without anybody asking for its compaction. What either of the first two keeps is kept.
+struct HistoryOptions {
+  std::chrono::nanoseconds keep_age{0};  // revisions that were in force so long ago or later; 0: of any age
+  std::uint64_t keep_revisions = 0;      // so many of the latest revisions; 0: all
+  std::chrono::nanoseconds compact_interval = std::chrono::minutes(1);  // at most one automatic compaction in it
 
   std::vector<std::string> check() const;
 };

@@ -38,6 +38,15 @@ class StatePort {
   virtual ~StatePort() = default;
   // Strictly in order; answered by Replica::on_applied, never from inside this call.
   virtual void apply(std::vector<raft::Entry> entries) = 0;
+
+  // What automatic compaction goes by, as applied so far; kept in memory. See storage/kv/history_clock.h.
+  struct History {
+    storage::Revision compact_revision;
+    std::uint64_t clock_ms = 0;
+  };
+  virtual History history() const { return {}; }
+  // The latest revision that is known to have been in force when the history clock stood at `clock_ms`; 0: none.
+  virtual storage::Revision revision_at(std::uint64_t /*clock_ms*/) const { return {}; }
 };
 
 class TransportPort {
@@ -80,6 +89,8 @@ class Probe {
   virtual void snapshot_wanted(raft::NodeId) {}
   virtual void snapshot_installing(raft::NodeId /*from*/, raft::Index) {}
   virtual void snapshot_installed(raft::Index) {}
+  // This leader proposes to forget what lies below `revision`, unasked.
+  virtual void history_compacting(storage::Revision /*revision*/, storage::Revision /*present*/) {}
   virtual void proposed(std::size_t /*commands*/, std::size_t /*bytes*/) {}
   virtual void write_finished(const char* /*result: a stable word*/, raft::Duration /*since it arrived*/) {}
   virtual void read_index_finished(raft::Duration) {}

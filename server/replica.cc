@@ -45,6 +45,8 @@ Replica::Replica(const ReplicaOptions& options, const ReplicaStart& start, Ports
       revision_(start.revision),
       durable_state_(start.applied),
       next_report_(start.now + kReportInterval),
+      history_clock_seen_(start.now),
+      next_history_(start.now),
       seen_role_(core_.role()),
       seen_term_(core_.term()) {}
 
@@ -177,6 +179,7 @@ void Replica::tick(raft::Instant now) {
   if (next_report_ <= now) {
     report_disk(now);
     reclaim_space(now);
+    compact_history(now);
     compact_log(now);
   }
 }
@@ -364,20 +367,6 @@ void Replica::report_disk(raft::Instant now) {
   next_report_ = now + kReportInterval;
   for (const auto& member : core_.configuration().members)
     if (member.id != self_) ports_.transport.send(member.id, NodeReport{disk_low_});
-}
-
-// On a disk without room the history of overwritten and deleted keys is given up first: the leader proposes to compact
-// up to the present, once for every revision at which it finds itself without room.
-void Replica::reclaim_space(raft::Instant now) {
-  if (!leads() || puts_have_room() || reclaimed_at_ == revision_ || stopping_) return;
-  reclaimed_at_ = revision_;
-  storage::pb::Command command;
-  command.set_apply_version(storage::kApplyVersion);
-  command.mutable_origin()->set_node(self_.value);
-  command.mutable_origin()->set_boot(boot_);  // sequence 0: nobody waits for it
-  command.mutable_compact()->set_revision(revision_.value);
-  queue_.push_back({self_, {}, boot_, 0, false, command.SerializeAsString()});
-  propose_queue(now);
 }
 
 // --- status

@@ -23,6 +23,7 @@
 #include "server/disk_watch.h"
 #include "server/messages.h"
 #include "server/node.h"
+#include "server/options.h"
 #include "server/ports.h"
 #include "server/waiters.h"
 #include "storage/command.h"
@@ -35,6 +36,7 @@ struct ReplicaOptions {
   std::size_t max_batch_bytes = 1 << 20;      // of one log entry, or of commands forwarded together; one may exceed it
   // While this many own log writes are under way, commands collect into one batch instead of being proposed at once.
   std::size_t max_unwritten_batches = 2;
+  HistoryOptions history;
 };
 
 struct ReplicaStart {
@@ -197,6 +199,11 @@ class Replica {
   void disk_answered(raft::Instant now);
   void refuse_for_disk(raft::Instant now);
 
+  // replica_history.cc: compaction that nobody asked for.
+  void compact_history(raft::Instant now);
+  storage::Revision older_than(raft::Instant now, std::chrono::nanoseconds age) const;
+  void propose_compaction(raft::Instant now, storage::Revision revision);
+
   bool puts_have_room() const;
   void report_disk(raft::Instant now);
   void reclaim_space(raft::Instant now);
@@ -266,6 +273,11 @@ class Replica {
   std::set<raft::NodeId> peers_low_;
   raft::Instant next_report_;
   std::optional<storage::Revision> reclaimed_at_;
+
+  // The history clock as last seen, and when it was first seen so, by this node's own clock.
+  std::uint64_t history_clock_ = 0;
+  raft::Instant history_clock_seen_;
+  raft::Instant next_history_;  // no automatic compaction before
 
   // When each commit index was reached, for the lag in seconds; thinned out, bounded.
   std::deque<std::pair<raft::Index, raft::Instant>> commit_times_;

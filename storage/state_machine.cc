@@ -144,6 +144,7 @@ Result<void> StateMachine::Impl::apply_entry(kv::Txn& txn, const raft::Entry& en
     error.message += " (entry " + std::to_string(entry.index.value) + ")";
     return error;
   }
+  txn.pass_time(batch->wall_time_ms());
   batches.push_back(std::move(*batch));
   for (const auto& command : batches.back().commands()) {
     auto result = txn.run(command, entry.index);
@@ -225,6 +226,14 @@ Result<Position> StateMachine::checkpoint(const std::filesystem::path& path) {
   return Position{applied->index, applied->term};
 }
 
+std::uint64_t StateMachine::history_clock_ms() const {
+  return impl_->shared.clock.now_ms();
+}
+
+Revision StateMachine::revision_at(std::uint64_t clock_ms) const {
+  return Revision(impl_->shared.clock.revision_at(clock_ms));
+}
+
 std::vector<Figure> StateMachine::figures() const {
   const auto& database = *impl_->shared.database;
   const auto of = [&](const char* name) { return static_cast<double>(database.property(name)); };
@@ -242,6 +251,7 @@ std::vector<Figure> StateMachine::figures() const {
       {"key_cache_bytes", static_cast<double>(impl_->shared.cache.bytes())},
       {"replay_bytes", static_cast<double>(impl_->replay.sum())},
       {"compact_revision", static_cast<double>(impl_->shared.compact.load())},
+      {"reclaiming", static_cast<double>(database.reclaiming())},
   };
 }
 

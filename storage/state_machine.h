@@ -100,6 +100,10 @@ class StateMachine {
   // stands. For snapshots: see snapshot.h. Any thread but never two at once.
   Result<Position> checkpoint(const std::filesystem::path& path);
 
+  // What compaction by age goes by: see kv/history_clock.h. Any thread; reads no disk.
+  std::uint64_t history_clock_ms() const;
+  Revision revision_at(std::uint64_t clock_ms) const;
+
   std::vector<Figure> figures() const;
 
   Platform& platform() const;

@@ -25,10 +25,10 @@ def free_ports(count):
 
 
 def request(port, method, path, body=None, timeout=5):
-    """(status, body), or None if there was no answer."""
+    """(status, body), or None if there was no answer. A body is JSON."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
-        connection.request(method, path, body)
+        connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException):

@@ -1,6 +1,8 @@
 #include "storage/kv/compaction.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "storage/kv/key_encoding.h"
 #include "storage/rocks.h"
@@ -18,6 +20,13 @@ struct Compactor::Shared {
 namespace {
 
 using Shared = Compactor::Shared;
+
+rocksdb::WriteOptions write_options() {
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  return options;
+}
+
 using Decision = rocksdb::CompactionFilter::Decision;
 
 // Keeps what it does not understand: the reader that meets it reports the damage.
@@ -127,14 +136,16 @@ std::shared_ptr<rocksdb::CompactionFilterFactory> Compactor::changes_filter() co
   return std::make_shared<Factory<ChangesFilter>>(shared_, "tenaz.changes");
 }
 
-void Compactor::start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision, bool with_thread) {
+void Compactor::start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision,
+                      std::uint64_t reclaimed, bool with_thread) {
   db_ = db;
   families_ = families;
   shared_->db = db;
   shared_->families = families;
   shared_->compact_revision = compact_revision;
   shared_->open = true;
-  wanted_ = done_ = compact_revision;
+  wanted_ = compact_revision;
+  done_ = reclaimed < compact_revision ? reclaimed : compact_revision;
   if (with_thread) thread_ = std::thread([this] { run(); });
 }
 
@@ -145,6 +156,11 @@ void Compactor::durable(std::uint64_t compact_revision) {
   shared_->compact_revision = compact_revision;
   if (!thread_.joinable()) done_ = wanted_;
   changed_.notify_all();
+}
+
+bool Compactor::reclaiming() const {
+  std::lock_guard guard(mutex_);
+  return done_ != wanted_;
 }
 
 void Compactor::wait_idle() {
@@ -170,7 +186,8 @@ void Compactor::run() {
     if (stopping_) return;
     const std::uint64_t target = wanted_;
     guard.unlock();
-    compact_once();
+    const bool whole = compact_once();
+    if (whole) db_->Put(write_options(), families_.meta, rocks::slice(kReclaimedKey), encode_number(target));
     guard.lock();
     done_ = target;
     changed_.notify_all();
@@ -179,13 +196,42 @@ void Compactor::run() {
 
 // `history` before `changes`, whose filter asks there. Errors end up as RocksDB's background error, which the next
 // write reports.
-void Compactor::compact_once() {
+bool Compactor::compact_once() {
+  for (auto* family : {families_.latest, families_.history, families_.changes})
+    if (!compact_family(family)) return false;
+  return true;
+}
+
+// The files of the lowest level say where to cut: they are most of what there is, and do not overlap.
+bool Compactor::compact_family(rocksdb::ColumnFamilyHandle* family) {
+  rocksdb::ColumnFamilyMetaData shape;
+  db_->GetColumnFamilyMetaData(family, &shape);
+  std::vector<std::string> cuts;
+  for (auto level = shape.levels.rbegin(); level != shape.levels.rend() && cuts.empty(); ++level) {
+    if (level->level == 0) break;  // these do overlap
+    for (const auto& file : level->files) cuts.push_back(file.smallestkey);
+  }
+  std::sort(cuts.begin(), cuts.end());
+  if (!cuts.empty()) cuts.erase(cuts.begin());  // the first piece begins at the beginning
+
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-  for (auto* family : {families_.latest, families_.history, families_.changes}) {
-    if (!db_->CompactRange(options, family, nullptr, nullptr).ok()) return;
+  for (std::size_t i = 0; i <= cuts.size(); ++i) {
+    const rocksdb::Slice begin = i == 0 ? rocksdb::Slice() : rocksdb::Slice(cuts[i - 1]);
+    const rocksdb::Slice end = i == cuts.size() ? rocksdb::Slice() : rocksdb::Slice(cuts[i]);
+    const auto began = std::chrono::steady_clock::now();
+    const auto status =
+        db_->CompactRange(options, family, i == 0 ? nullptr : &begin, i == cuts.size() ? nullptr : &end);
+    if (!status.ok()) return false;
+    if (!rest(std::chrono::steady_clock::now() - began)) return false;
   }
+  return true;
+}
+
+bool Compactor::rest(std::chrono::nanoseconds time) {
+  std::unique_lock guard(mutex_);
+  return !changed_.wait_for(guard, time, [&] { return stopping_; });
 }
 
 }  // namespace tenaz::storage::kv

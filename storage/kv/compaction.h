@@ -1,6 +1,8 @@
 // Forgetting history, physically. A Compact command only raises the compact revision; what lies below it is dropped
 // here, by filters in RocksDB's compactions and by one background thread that asks for a compaction when the revision
-// has risen.
+// has risen: piece after piece, about a file's worth each, and it rests between them for as long as the last one took,
+// so that disk and processor stay free for whoever writes. What it has done is noted in the state, so that after a
+// restart it goes on with what it has not.
 //
 // Only the DURABLE compact revision counts (hazards M36): after a crash the store may be back at an earlier one, and
 // readers at that one must still find everything.
@@ -20,6 +22,7 @@
 #include <rocksdb/db.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -31,6 +34,7 @@ namespace tenaz::storage::kv {
 class Compactor {
  public:
   struct Families {
+    rocksdb::ColumnFamilyHandle* meta = nullptr;
     rocksdb::ColumnFamilyHandle* latest = nullptr;
     rocksdb::ColumnFamilyHandle* history = nullptr;
     rocksdb::ColumnFamilyHandle* changes = nullptr;
@@ -44,11 +48,14 @@ class Compactor {
   std::shared_ptr<rocksdb::CompactionFilterFactory> history_filter() const;
   std::shared_ptr<rocksdb::CompactionFilterFactory> changes_filter() const;
 
-  // The database is open and stands durably at `compact_revision`. Without a thread nothing asks for compactions, and
-  // what is forgotten goes with those that RocksDB makes of itself.
-  void start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision, bool with_thread);
+  // The database is open and stands durably at `compact_revision`; the space below `reclaimed` is got back already.
+  // Without a thread nothing asks for compactions, and what is forgotten goes with those that RocksDB makes of itself.
+  void start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision, std::uint64_t reclaimed,
+             bool with_thread);
   // The durable compact revision has become this.
   void durable(std::uint64_t compact_revision);
+  // Files are being rewritten for what durable() said, or are about to be. Any thread.
+  bool reclaiming() const;
   // Waits until all that durable() asked for is done.
   void wait_idle();
   // Ends the background work; before the database closes.
@@ -58,13 +65,16 @@ class Compactor {
 
  private:
   void run();
-  void compact_once();
+  // False: stopped before its end.
+  bool compact_once();
+  bool compact_family(rocksdb::ColumnFamilyHandle* family);
+  bool rest(std::chrono::nanoseconds time);
 
   std::shared_ptr<Shared> shared_;
   rocksdb::DB* db_ = nullptr;
   Families families_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::uint64_t wanted_ = 0;
   std::uint64_t done_ = 0;

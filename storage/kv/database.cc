@@ -198,9 +198,31 @@ Result<void> Database::load() {
     opened_at_ = *decoded;
     opened_compact_ = compact->empty() ? 0 : bytes::get_le(compact->data(), 8);
   }
+  if (auto loaded = load_clock(); !loaded) return loaded;
+  const auto reclaimed = read_meta(rocksdb::kReadAllTier, kReclaimedKey);
+  if (!reclaimed) return reclaimed.error();
   durable_index_ = opened_at_.index.value;
-  compactor_.start(db_.get(), {latest_, history_, changes_}, opened_compact_, platform_.has_threads());
+  compactor_.start(db_.get(), {meta_, latest_, history_, changes_}, opened_compact_,
+                   reclaimed->size() == 8 ? bytes::get_le(reclaimed->data(), 8) : 0, platform_.has_threads());
   ready_ = true;
+  return {};
+}
+
+Result<void> Database::load_clock() {
+  const auto clock = read_meta(rocksdb::kReadAllTier, kClockKey);
+  if (!clock) return clock.error();
+  if (clock->empty()) return {};  // nothing was applied since there are clocks
+  if (clock->size() != 16) return damaged("its clock is unreadable");
+  opened_clock_ms_ = bytes::get_le(clock->data(), 8);
+  opened_wall_ms_ = bytes::get_le(clock->data() + 8, 8);
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions(), meta_));
+  for (it->Seek(rocks::slice(kMarkPrefix)); it->Valid(); it->Next()) {
+    const auto revision = mark_revision_of(rocks::view(it->key()));
+    if (!revision) break;
+    if (it->value().size() != 8) return damaged("its clock is unreadable");
+    opened_marks_.push_back({*revision, bytes::get_le(it->value().data(), 8)});
+  }
+  if (!it->status().ok()) return error(it->status(), "cannot read the state");
   return {};
 }
 

@@ -13,8 +13,10 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "storage/kv/compaction.h"
+#include "storage/kv/history_clock.h"
 #include "storage/kv/key_encoding.h"
 #include "storage/options.h"
 #include "storage/platform.h"
@@ -40,6 +42,7 @@ class Database {
   // What stood at open.
   const Applied& opened_at() const { return opened_at_; }
   std::uint64_t opened_compact_revision() const { return opened_compact_; }
+  void load(HistoryClock& clock) const { clock.load(opened_clock_ms_, opened_wall_ms_, opened_marks_); }
 
   Result<void> write(rocksdb::WriteBatch& batch);
   // All column families at once.
@@ -49,6 +52,7 @@ class Database {
   void on_durable(std::function<void(raft::Index)> callback);
 
   Compactor& compactor() { return compactor_; }
+  bool reclaiming() const { return compactor_.reclaiming(); }
   std::size_t cache_bytes() const;
   // The sum of an integer property over the column families.
   std::uint64_t property(const std::string& name) const;
@@ -65,6 +69,7 @@ class Database {
   Database(std::filesystem::path directory, Platform& platform)
       : directory_(std::move(directory)), platform_(platform) {}
   Result<void> load();
+  Result<void> load_clock();
   Result<std::string> read_meta(rocksdb::ReadTier tier, std::string_view key) const;
   // Reads what the tables say, not the memory: see the design, crash safety.
   void refresh_durable();
@@ -80,6 +85,9 @@ class Database {
   rocksdb::ColumnFamilyHandle* changes_ = nullptr;
   Applied opened_at_;
   std::uint64_t opened_compact_ = 0;
+  std::uint64_t opened_clock_ms_ = 0;
+  std::uint64_t opened_wall_ms_ = 0;
+  std::vector<HistoryClock::Mark> opened_marks_;
 
   std::atomic<bool> ready_{false};
   std::mutex durable_mutex_;  // refreshes one at a time, and guards the callback

@@ -131,6 +131,23 @@ std::optional<Change> decode_change(std::string_view value) {
   return change;
 }
 
+std::string mark_key(std::uint64_t revision) {
+  std::string key(kMarkPrefix);
+  bytes::put_be(key, revision, 8);
+  return key;
+}
+
+std::optional<std::uint64_t> mark_revision_of(std::string_view key) {
+  if (key.size() != kMarkPrefix.size() + 8 || !key.starts_with(kMarkPrefix)) return {};
+  return bytes::get_be(key.data() + kMarkPrefix.size(), 8);
+}
+
+std::string encode_number(std::uint64_t number) {
+  std::string out;
+  bytes::put_le(out, number, 8);
+  return out;
+}
+
 std::string encode_applied(const Applied& applied) {
   std::string out;
   bytes::put_le(out, applied.index.value, 8);

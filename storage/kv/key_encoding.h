@@ -18,8 +18,12 @@
 //   default   what stands for the whole
 //     "applied"        index u64, term u64, revision u64
 //     "compact"        compact revision u64
+//     "clock"          the history clock (history_clock.h): where it stands u64, the wall time that it saw last u64
+//     "mark" R         R big-endian u64: where that clock stood u64 when revision R was in force
 //     "configuration"  index u64, raft::encode(Configuration): the latest that was applied
 //     "format"         u32
+//     "reclaimed"      u64: the space of all that lies below this revision has been reclaimed from the files here; this
+//                      alone differs between replicas
 //
 // Escaping: a byte 00 of a user key becomes 00 FF; 00 01 ends the key. So no key is a prefix of another one, byte order
 // is key order, and all versions of a key lie together.
@@ -124,8 +128,16 @@ std::optional<Change> decode_change(std::string_view value);
 // default
 inline constexpr std::string_view kAppliedKey = "applied";
 inline constexpr std::string_view kCompactKey = "compact";
+inline constexpr std::string_view kClockKey = "clock";
+inline constexpr std::string_view kMarkPrefix = "mark";
 inline constexpr std::string_view kConfigurationKey = "configuration";
+inline constexpr std::string_view kReclaimedKey = "reclaimed";
 inline constexpr std::string_view kFormatKey = "format";
+
+std::string mark_key(std::uint64_t revision);
+// Nothing: not the key of a mark.
+std::optional<std::uint64_t> mark_revision_of(std::string_view key);
+std::string encode_number(std::uint64_t number);
 
 struct Applied {
   raft::Index index;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "storage/kv/database.h"
+#include "storage/kv/history_clock.h"
 #include "storage/kv/key_cache.h"
 
 namespace tenaz::storage::kv {
@@ -17,10 +18,13 @@ struct Shared {
       : database(std::move(opened)),
         cache(key_cache_bytes),
         revision(database->opened_at().revision),
-        compact(database->opened_compact_revision()) {}
+        compact(database->opened_compact_revision()) {
+    database->load(clock);
+  }
 
   std::unique_ptr<Database> database;
   mutable KeyCache cache;
+  HistoryClock clock;
   // Published after the batch is written and the cache holds its versions, `compact` first.
   std::atomic<std::uint64_t> revision;
   std::atomic<std::uint64_t> compact;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "storage/bytes.h"
 #include "storage/rocks.h"
 
 namespace tenaz::storage::kv {
@@ -70,6 +69,13 @@ Result<CommandResult> Txn::run(const pb::Command& command, raft::Index index) {
                                             " of the log holds a command that this version of tenaz does not know"};
 }
 
+void Txn::pass_time(std::uint64_t wall_ms) {
+  const auto mark = shared_.clock.advance(wall_ms, revision_);
+  time_passed_ = true;
+  if (!mark) return;
+  batch_.Put(shared_.database->meta(), mark_key(mark->revision), encode_number(mark->time_ms));
+}
+
 Result<CommandResult> Txn::put(const pb::Put& put, raft::Index index) {
   auto found = latest(put.key());
   if (!found) return found.error();
@@ -119,9 +125,9 @@ Result<CommandResult> Txn::compact(const pb::Compact& command) {
   if (command.revision() > revision_) return with_code(CommandResult::Code::future_revision, revision_);
   if (command.revision() <= compact_) return with_code(CommandResult::Code::compacted, revision_);
   compact_ = command.revision();
-  std::string value;
-  bytes::put_le(value, compact_, 8);
-  batch_.Put(shared_.database->meta(), rocks::slice(kCompactKey), value);
+  batch_.Put(shared_.database->meta(), rocks::slice(kCompactKey), encode_number(compact_));
+  for (const std::uint64_t revision : shared_.clock.forget(compact_))
+    batch_.Delete(shared_.database->meta(), mark_key(revision));
   return with_code(CommandResult::Code::ok, revision_);
 }
 
@@ -198,6 +204,10 @@ Result<std::vector<Txn::LiveKey>> Txn::live_keys(const pb::DeleteRange& command)
 }
 
 Result<void> Txn::commit() {
+  if (time_passed_) {
+    batch_.Put(shared_.database->meta(), rocks::slice(kClockKey),
+               encode_number(shared_.clock.now_ms()) + encode_number(shared_.clock.wall_ms()));
+  }
   shared_.cache.begin_change();
   if (auto written = shared_.database->write(batch_); !written) return written;
   for (const auto& [key, written] : written_) {

@@ -26,6 +26,9 @@ class Txn {
   // after one.
   Result<CommandResult> run(const pb::Command& command, raft::Index index);
 
+  // The leader's wall time in the entry whose commands come next. It decides nothing but how old revisions look.
+  void pass_time(std::uint64_t wall_ms);
+
   // For what else belongs to the entries.
   rocksdb::WriteBatch& batch() { return batch_; }
   std::uint64_t revision() const { return revision_; }
@@ -60,6 +63,7 @@ class Txn {
   rocksdb::WriteBatch batch_;
   std::uint64_t revision_;
   std::uint64_t compact_;
+  bool time_passed_ = false;
   std::map<std::string, Written, std::less<>> written_;
   std::string key_buffer_, value_buffer_;
 };

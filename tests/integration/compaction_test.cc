@@ -55,8 +55,9 @@ class Past {
     return after == versions.begin() ? "" : std::prev(after)->second;
   }
 
-  // Node `id` shows exactly this past from `oldest` on, and nothing before it.
-  void check(int id, std::uint64_t oldest) {
+  // Node `id` shows exactly this past from `oldest` on, and nothing below `gone`.
+  void check(int id, std::uint64_t oldest) { check(id, oldest, oldest); }
+  void check(int id, std::uint64_t oldest, std::uint64_t gone) {
     for (const auto& [key, versions] : keys_) {
       for (int n = 0; n < 6; ++n) {
         const std::uint64_t revision = n == 0 ? oldest : n == 1 ? last_ : oldest + random_() % (last_ - oldest + 1);
@@ -70,8 +71,8 @@ class Past {
           ASSERT_EQ(answer->body, expected) << "node " << id << ", " << key << " at " << revision;
         }
       }
-      if (oldest > 1) {
-        const auto answer = get_at(cluster_, id, key, 1 + random_() % (oldest - 1));
+      if (gone > 1) {
+        const auto answer = get_at(cluster_, id, key, 1 + random_() % (gone - 1));
         ASSERT_TRUE(answer);
         ASSERT_EQ(answer->status, 410u) << "node " << id << " shows " << key << " below " << oldest;
         ASSERT_EQ(answer->code(), "compacted");
@@ -175,6 +176,40 @@ TEST(Compaction, AKillDuringItLosesNothingThatMayBeRead) {
     }
   }
   cluster.expect_one_leader_per_term();
+}
+
+// Nobody asks for it: the leader does it by what is configured, and a new leader goes on.
+TEST(Compaction, ByCountAndByAgeUnasked) {
+  for (const Settings& keep : {Settings{{"history.keep_revisions", "100"}}, Settings{{"history.keep_age", "\"1s\""}}}) {
+    Settings settings = kSmallBuffers;
+    settings.insert(keep.begin(), keep.end());
+    settings["history.compact_interval"] = "\"1s\"";
+    Cluster cluster(3, settings);
+    cluster.start_all();
+    Past past(cluster);
+    for (int round = 0; round < 2; ++round) {
+      const int leader = cluster.wait_leader();
+      ASSERT_NE(leader, 0);
+      const std::uint64_t before = past.last();
+      past.write(leader, 300);
+      ASSERT_FALSE(past.unknown());
+      // With writes in between, since their wall times tell the age.
+      ASSERT_TRUE(eventually([&] {
+        past.write(leader, 1);
+        return !past.unknown() && cluster.number(leader, "compact_revision") > before;
+      })) << cluster.log(leader);
+      EXPECT_TRUE(cluster.logged(leader, "are to be forgotten"));
+      if (keep.contains("history.keep_revisions")) {
+        EXPECT_LE(cluster.number(leader, "compact_revision") + 100, past.last());
+      }
+      const std::uint64_t live = past.last();
+      for (const int id : cluster.ids()) {
+        ASSERT_TRUE(eventually([&] { return cluster.number(id, "revision") >= live; }));
+        past.check(id, live, cluster.number(id, "compact_revision"));
+      }
+      if (round == 0) cluster.restart(leader);
+    }
+  }
 }
 
 }  // namespace

@@ -61,6 +61,13 @@ struct FakeState final : StatePort {
   void apply(std::vector<raft::Entry> entries) override {
     waiting.insert(waiting.end(), entries.begin(), entries.end());
   }
+  History held;
+  std::map<std::uint64_t, storage::Revision> marks;  // of the history clock
+  History history() const override { return held; }
+  storage::Revision revision_at(std::uint64_t clock_ms) const override {
+    const auto later = marks.upper_bound(clock_ms);
+    return later == marks.begin() ? storage::Revision() : std::prev(later)->second;
+  }
 };
 
 struct FakeTransport final : TransportPort {
