@@ -122,9 +122,13 @@ storage::Result<void> Host::start() {
       transport_->send(to, std::move(*message));
     });
   };
-  sender_ = std::make_unique<SnapshotSender>(options_.data_dir, send);
+  SnapshotSender::Options sending;
+  sending.bytes_per_second = options_.peer.max_snapshot_rate;
+  sending.events = &metrics_;
+  sender_ = std::make_unique<SnapshotSender>(options_.data_dir, send, sending);
   backups_ = std::make_unique<BackupSource>(options_.data_dir);
   SnapshotFetcher::Options fetching;
+  fetching.events = &metrics_;
   fetching.reserve_bytes = options_.storage.reserve_bytes;
   fetcher_ = std::make_unique<SnapshotFetcher>(options_.data_dir, send, fetching);
 
@@ -155,6 +159,7 @@ void Host::take_part() {
   ReplicaOptions replica_options;
   replica_options.raft = options_.raft;
   replica_options.max_inflight_bytes = options_.limits.max_inflight_bytes;
+  replica_options.history = options_.history;
   // A batch that no frame could take would stand in the log for ever.
   replica_options.max_batch_bytes = std::min(replica_options.max_batch_bytes, options_.raft.max_append_bytes);
   ReplicaStart start{options_.self,
@@ -405,6 +410,8 @@ void Host::status(std::function<void(const NodeStatus&)> done) {
     if (log_->cluster_id() != peer::kNoCluster) status.cluster_id = cluster_text();
     status.joining = joining();
     status.stopping |= leaving_;
+    status.snapshots = sender_->progress();
+    if (const auto fetching = fetcher_->progress()) status.snapshots.push_back(*fetching);
     done(status);
   }));
 }

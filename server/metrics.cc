@@ -2,6 +2,7 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <mutex>
 #include <sstream>
 
@@ -48,6 +49,9 @@ constexpr std::array<std::uint64_t, 18> kDurations{
     50 * kMillisecond, 100 * kMillisecond, 200 * kMillisecond, 500 * kMillisecond, kSecond,
     2 * kSecond,       5 * kSecond,        10 * kSecond};
 constexpr std::array<std::uint64_t, 13> kEntryCounts{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
+constexpr std::array<std::uint64_t, 11> kTransferTimes{100 * kMillisecond, kSecond,        5 * kSecond,   10 * kSecond,
+                                                       30 * kSecond,       60 * kSecond,   120 * kSecond, 300 * kSecond,
+                                                       600 * kSecond,      1800 * kSecond, 3600 * kSecond};
 constexpr double kNanoseconds = 1e-9;
 
 // Dense places for the statuses that this server gives; anything else shares the last.
@@ -184,6 +188,13 @@ struct Metrics::Cells {
   Count disk_stalls;
   Count snapshots_wanted;
   Count snapshots_installed;
+  struct Snapshots {
+    Count bytes;
+    Count failed;
+    Buckets<kTransferTimes.size()> seconds{kTransferTimes, kNanoseconds};
+  };
+  std::array<Snapshots, 2> snapshots;  // by Direction
+  Count snapshot_resumes;
   Count proposed_commands;
   Count proposed_bytes;
   WordCounts proposals{"ok", "refused", "unknown"};
@@ -196,6 +207,7 @@ struct Metrics::Cells {
 
   void add_http(Page& page) const;
   void add_raft_events(Page& page) const;
+  void add_snapshots(Page& page, const NodeStatus& status) const;
   void add_storage(Page& page) const;
 };
 
@@ -248,6 +260,33 @@ void Metrics::Cells::add_raft_events(Page& page) const {
   page.counter("tenaz_raft_lease_reads_total",
                "Linearizable reads, and other nodes' questions for them, that this leader answered by its lease.",
                number(lease_reads.get()));
+}
+
+void Metrics::Cells::add_snapshots(Page& page, const NodeStatus& status) const {
+  constexpr std::array kDirections{Direction::in, Direction::out};
+  const auto each = [&](const auto& row) {
+    for (const Direction direction : kDirections)
+      row(Labels{{"direction", to_string(direction)}}, snapshots[static_cast<std::size_t>(direction)], direction);
+  };
+  page.begin("tenaz_raft_snapshot_in_progress", "Images of the state on their way, to here or from here.",
+             MetricType::Gauge);
+  each([&](Labels labels, const Snapshots&, Direction direction) {
+    page.gauge_row(std::move(labels), number(static_cast<std::uint64_t>(std::count_if(
+                                          status.snapshots.begin(), status.snapshots.end(),
+                                          [&](const SnapshotProgress& one) { return one.direction == direction; }))));
+  });
+  page.begin("tenaz_raft_snapshot_bytes_total", "Bytes of images that came or went.", MetricType::Counter);
+  each([&](Labels labels, const Snapshots& cells, Direction) {
+    page.counter_row(std::move(labels), number(cells.bytes.get()));
+  });
+  page.begin("tenaz_raft_snapshot_seconds", "Transfers of whole images.", MetricType::Histogram);
+  each([&](Labels labels, const Snapshots& cells, Direction) { page.histogram_row(std::move(labels), cells.seconds); });
+  page.begin("tenaz_raft_snapshot_failed_total", "Transfers of images that were given up.", MetricType::Counter);
+  each([&](Labels labels, const Snapshots& cells, Direction) {
+    page.counter_row(std::move(labels), number(cells.failed.get()));
+  });
+  page.counter("tenaz_raft_snapshot_resumes_total", "Times that an image went on coming here after a break.",
+               number(snapshot_resumes.get()));
 }
 
 void Metrics::Cells::add_storage(Page& page) const {
@@ -319,6 +358,22 @@ void Metrics::disk_stalled(bool stalled) {
 void Metrics::snapshot_wanted(raft::NodeId) {
   cells_->snapshots_wanted.add();
 }
+void Metrics::snapshot_moved(Direction direction, std::uint64_t bytes) {
+  cells_->snapshots[static_cast<std::size_t>(direction)].bytes.add(bytes);
+}
+
+void Metrics::snapshot_resumed() {
+  cells_->snapshot_resumes.add();
+}
+
+void Metrics::snapshot_ended(Direction direction, bool whole, std::chrono::nanoseconds took) {
+  auto& cells = cells_->snapshots[static_cast<std::size_t>(direction)];
+  if (whole)
+    cells.seconds.observe(took);
+  else
+    cells.failed.add();
+}
+
 void Metrics::snapshot_installed(raft::Index) {
   cells_->snapshots_installed.add();
 }
@@ -349,6 +404,7 @@ std::string Metrics::text(const NodeStatus& status) const {
   add_raft_gauges(page, status);
   add_peer_gauges(page, status);
   cells_->add_raft_events(page);
+  cells_->add_snapshots(page, status);
   cells_->add_http(page);
   cells_->add_storage(page);
   for (const ProcessFigure& figure : process_figures()) {

@@ -11,6 +11,7 @@
 
 #include "server/node.h"
 #include "server/ports.h"
+#include "server/snapshot_progress.h"
 #include "storage/figure.h"
 
 namespace tenaz::server {
@@ -42,7 +43,7 @@ inline constexpr std::size_t kRoutes = 19;
 enum class Method { get, head, put, post, del, other };
 inline constexpr std::size_t kMethods = 6;
 
-class Metrics final : public Probe {
+class Metrics final : public Probe, public SnapshotEvents {
  public:
   Metrics();
   ~Metrics() override;
@@ -69,6 +70,11 @@ class Metrics final : public Probe {
   void write_finished(const char* result, raft::Duration since_arrival) override;
   void read_index_finished(raft::Duration took) override;
   void lease_reads(std::size_t reads) override;
+
+  // --- SnapshotEvents: images on their way ---------------------------------------------------------------------------
+  void snapshot_moved(Direction direction, std::uint64_t bytes) override;
+  void snapshot_resumed() override;
+  void snapshot_ended(Direction direction, bool whole, std::chrono::nanoseconds took) override;
 
   // Where tenaz_storage_<name> comes from; asked at every scrape, on an HTTP thread. Must stay valid until replaced.
   void set_storage_figures(std::function<std::vector<storage::Figure>()> figures);

@@ -12,6 +12,7 @@
 
 #include "raft/core.h"
 #include "raft/types.h"
+#include "server/snapshot_progress.h"
 #include "storage/command.pb.h"
 #include "storage/kv/store.h"
 #include "storage/state_machine.h"
@@ -72,6 +73,7 @@ struct NodeStatus {
   bool quorum_reachable = false;  // a majority answers (leader), or a leader is heard (others)
   bool stopping = false;          // asked to stop, though it may still serve
   bool joining = false;           // it waits to be admitted to a cluster
+  std::vector<SnapshotProgress> snapshots;  // transfers of images under way, from here and to here
   bool state_missing = false;     // it is being fetched from another node; until then this node takes no part
 };
 

@@ -13,6 +13,7 @@ target_link_libraries(tenaz_peer_proto PUBLIC protobuf::libprotobuf-lite)
 add_library(tenaz_server_peer STATIC
   peer/framing.cc peer/handshake.cc peer/identity.cc peer/inbound.cc peer/lanes.cc peer/links.cc peer/log_limiter.cc
   peer/outbound.cc peer/probe.cc peer/transport.cc peer/wire_decode.cc peer/wire_encode.cc snapshot_fetcher.cc
+  snapshot_progress.cc
   snapshot_sender.cc)
 target_link_libraries(tenaz_server_peer
   PUBLIC tenaz_server tenaz_asio

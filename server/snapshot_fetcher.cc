@@ -89,8 +89,9 @@ void SnapshotFetcher::handle(Job& job) {
   files_.clear();
   asked_.clear();
   damaged_files_ = 0;
-  hurried_ = false;
-  progress();
+  hurried_ = broken_off_ = false;
+  end_transfer(false);
+  got_on();
   ask({});
 }
 
@@ -121,7 +122,11 @@ void SnapshotFetcher::handle(From<SnapshotManifest>& event) {
   for (const storage::ImageFile& file : files_) bytes += file.bytes;
   spdlog::info("snapshot: fetching index {} from node {}: {} files, {} bytes", job_->index.value, job_->from.value,
                files_.size(), bytes);
-  progress();
+  {
+    const std::lock_guard lock(mutex_);
+    transfer_.emplace(job_->from, Direction::in, job_->index, bytes, Clock::now());
+  }
+  got_on();
   if (!receiver_->want()) return finish();
   ask_again();
 }
@@ -139,9 +144,16 @@ void SnapshotFetcher::handle(From<SnapshotData>& event) {
       return fail(written.error());
     }
     spdlog::warn("snapshot: {}; it is fetched again", written.error().message);
+    note_progress();
     return ask_again();
   }
-  progress();
+  if (options_.events != nullptr) options_.events->snapshot_moved(Direction::in, data.bytes.size());
+  if (std::exchange(broken_off_, false)) {
+    spdlog::info("snapshot: pieces come again, going on with {} at byte {}", data.file, data.offset);
+    if (options_.events != nullptr) options_.events->snapshot_resumed();
+  }
+  note_progress();
+  got_on();
   if (!receiver_->want()) return finish();
   if (data.bytes.size() < asked_.front().bytes) return ask_again();  // less than asked for: the rest has moved
   asked_.pop_front();
@@ -153,15 +165,43 @@ void SnapshotFetcher::on_deadline(Clock::time_point now) {
   if (now < retry_at_) return;
   retry_at_ = now + options_.retry;
   if (receiver_) {
+    broken_off_ = true;
     ask_again();
   } else {
     ask({});
   }
 }
 
-void SnapshotFetcher::progress() {
+void SnapshotFetcher::got_on() {
   last_progress_ = Clock::now();
   retry_at_ = last_progress_ + options_.retry;
+}
+
+void SnapshotFetcher::note_progress() {
+  const auto want = receiver_->want();
+  std::uint64_t here = 0;
+  for (const storage::ImageFile& file : files_) {
+    if (want && file.name == want->name) break;
+    here += file.bytes;
+  }
+  const std::lock_guard lock(mutex_);
+  transfer_->reached(here + (want ? want->offset : 0), Clock::now());
+}
+
+std::optional<SnapshotProgress> SnapshotFetcher::progress() const {
+  const std::lock_guard lock(mutex_);
+  if (!transfer_) return std::nullopt;
+  return transfer_->view(Clock::now());
+}
+
+void SnapshotFetcher::end_transfer(bool whole) {
+  std::optional<SnapshotTransfer> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    ended = std::exchange(transfer_, std::nullopt);
+  }
+  if (ended && options_.events != nullptr)
+    options_.events->snapshot_ended(Direction::in, whole, ended->took(Clock::now()));
 }
 
 void SnapshotFetcher::ask(const Piece& piece) {
@@ -196,7 +236,10 @@ void SnapshotFetcher::ask_more() {
 void SnapshotFetcher::finish() {
   auto directory = receiver_->finish();
   if (!directory) return fail(directory.error());
-  spdlog::info("snapshot: index {} is here, in {}", job_->index.value, *directory);
+  const SnapshotProgress all = *progress();
+  spdlog::info("snapshot: index {} is here, in {}: {}", job_->index.value, *directory,
+               moved_text(all.bytes_total, std::chrono::nanoseconds(static_cast<std::int64_t>(all.seconds * 1e9))));
+  end_transfer(true);
   receiver_.reset();
   const Job job = *std::exchange(job_, std::nullopt);
   job.done(std::move(*directory));
@@ -207,6 +250,7 @@ void SnapshotFetcher::fail(std::string why) {
 }
 
 void SnapshotFetcher::fail(storage::Error error) {
+  end_transfer(false);
   receiver_.reset();
   const Job job = *std::exchange(job_, std::nullopt);
   job.done(std::move(error));

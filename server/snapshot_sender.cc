@@ -20,7 +20,11 @@ SnapshotSender::SnapshotSender(std::filesystem::path data_dir, SnapshotSend send
     : SnapshotSender(std::move(data_dir), std::move(send), Options()) {}
 
 SnapshotSender::SnapshotSender(std::filesystem::path data_dir, SnapshotSend send, const Options& options)
-    : data_dir_(std::move(data_dir)), send_(std::move(send)), options_(options), id_prefix_(fresh_prefix()) {
+    : data_dir_(std::move(data_dir)),
+      send_(std::move(send)),
+      options_(options),
+      id_prefix_(fresh_prefix()),
+      pacer_(options.bytes_per_second) {
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "snapshot-send");
     run();
@@ -49,6 +53,13 @@ void SnapshotSender::on_request(raft::NodeId from, SnapshotRequest request,
   {
     const std::lock_guard lock(mutex_);
     if (queue_.size() >= options_.max_waiting_requests) return;
+    // Asked again for what is still waiting to be sent: a receiver that finds this node slow must not make it slower.
+    const auto same = [&](const std::variant<Make, Ask>& item) {
+      const auto* ask = std::get_if<Ask>(&item);
+      return ask != nullptr && ask->from == from && ask->request.snapshot_id == request.snapshot_id &&
+             ask->request.file == request.file && ask->request.offset == request.offset;
+    };
+    if (std::any_of(queue_.begin(), queue_.end(), same)) return;
     queue_.push_back(Ask{from, std::move(request), std::move(state)});
   }
   wake_.notify_one();
@@ -58,25 +69,28 @@ void SnapshotSender::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto due = [this] { return stop_.stop_requested() || !queue_.empty(); };
-    if (images_.empty()) {
+    auto look_again = Clock::time_point::max();
+    for (const Held& held : images_) look_again = std::min(look_again, held.used + options_.keep_unused);
+    for (const auto& [receiver, transfer] : transfers_)
+      look_again = std::min(look_again, transfer.last() + options_.given_up_after);
+    if (look_again == Clock::time_point::max()) {
       wake_.wait(lock, due);
     } else {
-      const auto oldest = std::min_element(images_.begin(), images_.end(),
-                                           [](const Held& a, const Held& b) { return a.used < b.used; });
-      wake_.wait_until(lock, oldest->used + options_.keep_unused, due);
+      wake_.wait_until(lock, look_again, due);
     }
     if (stop_.stop_requested()) return;
-    auto batch = std::exchange(queue_, {});
-    lock.unlock();
-    for (const auto& item : batch) {
-      if (stop_.stop_requested()) return;
+    if (!queue_.empty()) {
+      const auto item = queue_.front();  // it stays until it is done, so that it is not asked for again meanwhile
+      lock.unlock();
       if (const auto* make_item = std::get_if<Make>(&item)) {
         make(*make_item);
       } else {
         answer(std::get<Ask>(item));
       }
+      lock.lock();
+      queue_.pop_front();
     }
-    batch.clear();
+    lock.unlock();
     remove_unused();
     lock.lock();
   }
@@ -143,10 +157,12 @@ void SnapshotSender::answer(const Ask& ask) {
   SnapshotData reply{request.snapshot_id, false, request.file, request.offset, {}};
   if (held != nullptr) {
     const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(request.bytes, options_.max_piece_bytes));
+    pace(bytes);
     auto piece = held->image->read(request.file, request.offset, bytes);
     if (piece) {
       reply.found = true;
       reply.bytes = std::move(*piece);
+      note_sent(ask.from, held->image->manifest(), reply);
     } else {
       spdlog::error("snapshot: node {} cannot be served: {}", ask.from.value, piece.error().message);
     }
@@ -154,8 +170,65 @@ void SnapshotSender::answer(const Ask& ask) {
   send_(ask.from, std::move(reply));
 }
 
+// Waits on this thread, which has nothing else to do: heartbeats and appends are other threads' and other lanes'.
+void SnapshotSender::pace(std::uint64_t bytes) {
+  const auto wait = pacer_.take(Clock::now(), bytes);
+  if (wait.count() == 0) return;
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, wait, [this] { return stop_.stop_requested(); });
+}
+
+void SnapshotSender::note_sent(raft::NodeId to, const storage::ImageManifest& manifest, const SnapshotData& data) {
+  const auto now = Clock::now();
+  std::uint64_t before = 0, total = 0;
+  bool found = false;
+  for (const storage::ImageFile& file : manifest.files) {
+    found = found || file.name == data.file;
+    if (!found) before += file.bytes;
+    total += file.bytes;
+  }
+  if (options_.events != nullptr) options_.events->snapshot_moved(Direction::out, data.bytes.size());
+  const std::lock_guard lock(mutex_);
+  auto it = transfers_.find({to, manifest.id});
+  if (it == transfers_.end()) {
+    spdlog::info("snapshot: sending image {} at index {} to node {}: {} files, {} bytes", manifest.id,
+                 manifest.index.value, to.value, manifest.files.size(), total);
+    it = transfers_.emplace(Receiver{to, manifest.id}, SnapshotTransfer(to, Direction::out, manifest.index, total, now))
+             .first;
+  }
+  SnapshotTransfer& transfer = it->second;
+  const bool was_whole = transfer.whole();
+  if (was_whole) return;  // the last piece once more: it got lost
+  transfer.reached(before + data.offset + data.bytes.size(), now);
+  if (!transfer.whole()) return;
+  spdlog::info("snapshot: node {} was sent all of index {}: {}", to.value, manifest.index.value,
+               moved_text(total, transfer.took(now)));
+  if (options_.events != nullptr) options_.events->snapshot_ended(Direction::out, true, transfer.took(now));
+}
+
+std::vector<SnapshotProgress> SnapshotSender::progress() const {
+  const auto now = Clock::now();
+  std::vector<SnapshotProgress> out;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [receiver, transfer] : transfers_)
+    if (!transfer.whole() && now - transfer.last() < options_.given_up_after) out.push_back(transfer.view(now));
+  return out;
+}
+
 void SnapshotSender::remove_unused() {
   const auto now = Clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = transfers_.begin(); it != transfers_.end();) {
+      const bool over = now - it->second.last() >= options_.given_up_after;
+      if (over && !it->second.whole()) {
+        spdlog::warn("snapshot: node {} asks no longer for image {}", it->first.first.value, it->first.second);
+        if (options_.events != nullptr)
+          options_.events->snapshot_ended(Direction::out, false, it->second.took(it->second.last()));
+      }
+      it = over ? transfers_.erase(it) : std::next(it);
+    }
+  }
   images_.remove_if([&](const Held& held) { return now - held.used >= options_.keep_unused; });
   while (images_.size() > options_.max_images) {
     images_.erase(

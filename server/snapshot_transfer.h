@@ -1,6 +1,8 @@
 // Moving an image of the whole state from a leader to a follower that fell behind the log. The follower pulls: it asks
-// for the manifest, then for piece after piece, a few at a time, so it sets the pace, asks again for what got lost, and
-// goes on where it was after a broken connection. Disk work is done on one thread of each class; calls return at once.
+// for the manifest, then for piece after piece, a few at a time, so it asks again for what got lost, and goes on where
+// it was after a broken connection. The sender sets the pace, for all followers together. Pieces cross the bulk lane,
+// each in a frame with a checksum; each file has one too. Disk work is done on one thread of each class; calls return
+// at once.
 #pragma once
 
 #include <chrono>
@@ -10,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,6 +24,8 @@
 
 #include "raft/types.h"
 #include "server/messages.h"
+#include "server/pacer.h"
+#include "server/snapshot_progress.h"
 #include "storage/snapshot.h"
 #include "storage/state_machine.h"
 #include "storage/status.h"
@@ -38,6 +43,9 @@ class SnapshotSender {
     std::chrono::nanoseconds keep_unused = std::chrono::minutes(5);
     std::size_t max_piece_bytes = 1 << 20;
     std::size_t max_waiting_requests = 256;  // more are dropped
+    std::uint64_t bytes_per_second = 0;      // of pieces, to all receivers together; 0: as fast as they ask
+    std::chrono::nanoseconds given_up_after = std::chrono::seconds(60);  // a receiver that no longer asks
+    SnapshotEvents* events = nullptr;                                    // null, or outlives the sender
   };
   // index, term and id of the image; an empty id: none could be made (the log says why). On the sender's thread.
   using Made = std::function<void(raft::Index index, raft::Term term, const std::string& id)>;
@@ -49,6 +57,8 @@ class SnapshotSender {
   void make_image(std::shared_ptr<storage::StateMachine> state, Made made);
   // `state`: an image of it is made for a request without an id, if it stands far enough and no image does.
   void on_request(raft::NodeId from, SnapshotRequest request, std::shared_ptr<storage::StateMachine> state = {});
+  // Transfers under way, to whoever asked lately.
+  std::vector<SnapshotProgress> progress() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -65,6 +75,7 @@ class SnapshotSender {
     std::shared_ptr<storage::Image> image;
     Clock::time_point used;
   };
+  using Receiver = std::pair<raft::NodeId, std::string>;  // and the image's id
 
   void run();
   void make(const Make& make);
@@ -73,6 +84,8 @@ class SnapshotSender {
   void answer(const Ask& ask);
   Held* wanted(const Ask& ask);
   Held* find(const std::string& id);
+  void pace(std::uint64_t bytes);
+  void note_sent(raft::NodeId to, const storage::ImageManifest& manifest, const SnapshotData& data);
   void remove_unused();
 
   const std::filesystem::path data_dir_;
@@ -81,10 +94,12 @@ class SnapshotSender {
   const std::string id_prefix_;  // fresh at every start
   std::uint64_t last_id_ = 0;
   std::list<Held> images_;  // of the thread
+  Pacer pacer_;             // of the thread
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<std::variant<Make, Ask>> queue_;
+  std::deque<std::variant<Make, Ask>> queue_;
+  std::map<Receiver, SnapshotTransfer> transfers_;
   std::stop_source stop_;
   std::thread thread_;
 };
@@ -99,6 +114,7 @@ class SnapshotFetcher {
     std::chrono::nanoseconds give_up = std::chrono::seconds(60);         // without progress: failed
     std::chrono::nanoseconds give_up_hurried = std::chrono::seconds(2);  // the same after hurry()
     std::uint64_t reserve_bytes = 0;                                     // an image must leave so much of the disk free
+    SnapshotEvents* events = nullptr;                                    // null, or outlives the fetcher
   };
   // The name of the new state directory, below the data directory, or why there is none. On the fetcher's thread.
   using Done = std::function<void(storage::Result<std::string>)>;
@@ -113,6 +129,8 @@ class SnapshotFetcher {
   void hurry();
   void on_manifest(raft::NodeId from, SnapshotManifest manifest);
   void on_data(raft::NodeId from, SnapshotData data);
+  // The transfer under way, once its manifest is here.
+  std::optional<SnapshotProgress> progress() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -143,7 +161,9 @@ class SnapshotFetcher {
   void handle(From<SnapshotData>& data);
   void on_deadline(Clock::time_point now);
   Clock::time_point give_up_at() const;
-  void progress();
+  void got_on();
+  void note_progress();
+  void end_transfer(bool whole);
   void ask(const Piece& piece);
   // Forgets what was asked for, and asks anew from the first byte that is missing.
   void ask_again();
@@ -165,12 +185,14 @@ class SnapshotFetcher {
   std::uint64_t plan_offset_ = 0;
   std::size_t damaged_files_ = 0;
   bool hurried_ = false;
+  bool broken_off_ = false;  // asked again since the last piece
   Clock::time_point last_progress_;
   Clock::time_point retry_at_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Event> queue_;
+  std::optional<SnapshotTransfer> transfer_;  // the thread alone changes it
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -27,6 +27,20 @@ json::array peers_of(const NodeStatus& status) {
   return peers;
 }
 
+json::array snapshots_of(const NodeStatus& status) {
+  json::array snapshots;
+  for (const SnapshotProgress& one : status.snapshots) {
+    snapshots.push_back({{"peer", one.peer.value},
+                         {"direction", to_string(one.direction)},
+                         {"index", one.index.value},
+                         {"bytes_done", one.bytes_done},
+                         {"bytes_total", one.bytes_total},
+                         {"seconds", one.seconds},
+                         {"bytes_per_second", static_cast<std::uint64_t>(one.bytes_per_second)}});
+  }
+  return snapshots;
+}
+
 std::string_view hint_of(const NodeStatus& status) {
   if (status.cluster_id.empty()) {
     return "none of the nodes in cluster.join has said yet which cluster they are: are they up?";
@@ -60,6 +74,7 @@ void answer_status(Exchange& exchange) {
       {"lease_reads", status.committed_configuration.lease_reads},
       {"lease_held", status.lease_held},
       {"joining", status.joining},
+      {"snapshots", snapshots_of(status)},
       {"faults", json::array{}},
   };
   if (status.joining) {

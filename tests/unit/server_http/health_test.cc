@@ -13,7 +13,7 @@ TEST_F(Health, Status) {
   for (const char* name :
        {"node_id",   "name",        "cluster_id",  "version",      "role",          "term",     "voted_for",
         "leader_id", "first_index", "last_index",  "commit_index", "applied_index", "revision", "compact_revision",
-        "members",   "peers",       "lease_reads", "lease_held",   "joining",       "faults"}) {
+        "members",   "peers",       "lease_reads", "lease_held",   "joining",       "snapshots", "faults"}) {
     EXPECT_TRUE(status.contains(name)) << name;
   }
   EXPECT_EQ(status.at("role").as_string(), "leader");
@@ -27,6 +27,19 @@ TEST_F(Health, Status) {
   EXPECT_EQ(status.at("joining"), false);
   EXPECT_FALSE(status.contains("hint"));
   EXPECT_EQ(call("GET", "/v1/status?x=1").problem(), "bad_parameter");
+}
+
+TEST_F(Health, StatusShowsImagesOnTheirWay) {
+  EXPECT_EQ(call("GET", "/v1/status").json().at("snapshots"), boost::json::parse("[]"));
+  node_->change_status([](NodeStatus& status) {
+    status.snapshots = {{raft::NodeId{2}, Direction::out, raft::Index{9}, 1000, 4000, 0.5, 2000.4}};
+  });
+  EXPECT_EQ(call("GET", "/v1/status").json().at("snapshots"),
+            boost::json::parse(R"([{"peer":2,"direction":"out","index":9,"bytes_done":1000,"bytes_total":4000,
+                                    "seconds":0.5,"bytes_per_second":2000}])"));
+  const std::string metrics = call("GET", "/metrics").body;
+  EXPECT_NE(metrics.find("tenaz_raft_snapshot_in_progress{direction=\"out\"} 1\n"), std::string::npos) << metrics;
+  EXPECT_NE(metrics.find("tenaz_raft_snapshot_in_progress{direction=\"in\"} 0\n"), std::string::npos);
 }
 
 TEST_F(Health, StatusTellsLearnersFromVoters) {

@@ -53,6 +53,11 @@ TEST_F(MetricsPage, TextIsWellFormed) {
                            "tenaz_raft_apply_lag_entries",
                            "tenaz_raft_snapshot_wanted_total",
                            "tenaz_raft_snapshot_installed_total",
+                           "tenaz_raft_snapshot_in_progress",
+                           "tenaz_raft_snapshot_bytes_total",
+                           "tenaz_raft_snapshot_seconds",
+                           "tenaz_raft_snapshot_failed_total",
+                           "tenaz_raft_snapshot_resumes_total",
                            "tenaz_raft_stepdowns_total",
                            "tenaz_raft_proposals_total",
                            "tenaz_raft_proposal_seconds",
@@ -115,6 +120,11 @@ TEST(Metrics, EventsAreCounted) {
   metrics.write_finished("ok", std::chrono::milliseconds(3));
   metrics.write_finished("timeout", std::chrono::seconds(3));
   metrics.log_synced(std::chrono::microseconds(150), 17);
+  metrics.snapshot_moved(Direction::out, 1000);
+  metrics.snapshot_moved(Direction::out, 500);
+  metrics.snapshot_resumed();
+  metrics.snapshot_ended(Direction::out, true, std::chrono::seconds(4));
+  metrics.snapshot_ended(Direction::in, false, std::chrono::seconds(4));
   metrics.set_storage_figures([] { return std::vector<storage::Figure>{{"live_bytes", 5}, {"stalls_total", 2}}; });
   const std::string text = metrics.text(NodeStatus{});
   EXPECT_EQ(value_of(text, R"(tenaz_raft_elections_total{result="won"})"), 1);
@@ -126,6 +136,13 @@ TEST(Metrics, EventsAreCounted) {
   EXPECT_EQ(value_of(text, R"(tenaz_raft_proposal_seconds_bucket{le="0.005"})"), 1);
   EXPECT_EQ(value_of(text, R"(tenaz_raft_append_batch_entries_bucket{le="16"})"), 0);
   EXPECT_EQ(value_of(text, R"(tenaz_raft_append_batch_entries_bucket{le="32"})"), 1);
+  EXPECT_EQ(value_of(text, R"(tenaz_raft_snapshot_bytes_total{direction="out"})"), 1500);
+  EXPECT_EQ(value_of(text, R"(tenaz_raft_snapshot_bytes_total{direction="in"})"), 0);
+  EXPECT_EQ(value_of(text, "tenaz_raft_snapshot_resumes_total"), 1);
+  EXPECT_EQ(value_of(text, R"(tenaz_raft_snapshot_seconds_bucket{direction="out",le="5"})"), 1);
+  EXPECT_EQ(value_of(text, R"(tenaz_raft_snapshot_seconds_bucket{direction="out",le="1"})"), 0);
+  EXPECT_EQ(value_of(text, R"(tenaz_raft_snapshot_seconds_count{direction="in"})"), 0);
+  EXPECT_EQ(value_of(text, R"(tenaz_raft_snapshot_failed_total{direction="in"})"), 1);
   EXPECT_EQ(value_of(text, "tenaz_storage_live_bytes"), 5);
   EXPECT_NE(text.find("# TYPE tenaz_storage_stalls_total counter"), std::string::npos);
 }

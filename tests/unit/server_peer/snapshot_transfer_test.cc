@@ -76,12 +76,15 @@ struct SnapshotTransfer : testing::Test {
       });
     };
   }
-  void make_sender(const SnapshotSender::Options& options) {
+  void make_sender(SnapshotSender::Options options) {
+    options.events = &events;
     sender = std::make_unique<SnapshotSender>(source.path(), through(a), options);
   }
-  void make_fetcher(std::chrono::nanoseconds give_up, std::uint64_t reserve_bytes = 0) {
+  void make_fetcher(std::chrono::nanoseconds give_up, std::uint64_t reserve_bytes = 0,
+                    std::size_t piece_bytes = kPiece) {
     SnapshotFetcher::Options options;
-    options.piece_bytes = kPiece;
+    options.events = &events;
+    options.piece_bytes = piece_bytes;
     options.window = kWindow;
     options.retry = std::chrono::milliseconds(50);
     options.give_up = give_up;
@@ -101,6 +104,17 @@ struct SnapshotTransfer : testing::Test {
       fetcher->on_data(from, std::move(*data));
     }
   }
+
+  struct CountedEvents final : SnapshotEvents {
+    void snapshot_moved(Direction direction, std::uint64_t bytes) override {
+      (direction == Direction::in ? in : out) += bytes;
+    }
+    void snapshot_resumed() override { ++resumed; }
+    void snapshot_ended(Direction direction, bool whole, std::chrono::nanoseconds) override {
+      ++(direction == Direction::in ? (whole ? got : failed) : (whole ? sent : abandoned));
+    }
+    std::atomic<std::uint64_t> in{0}, out{0}, resumed{0}, got{0}, failed{0}, sent{0}, abandoned{0};
+  };
 
   struct Image {
     raft::Index index;
@@ -145,6 +159,7 @@ struct SnapshotTransfer : testing::Test {
   bool until(const std::function<bool()>& condition) { return run_until(io, condition, std::chrono::seconds(60)); }
 
   CapturedLog log;
+  CountedEvents events;
   TemporaryDirectory source;
   TemporaryDirectory target;
   boost::asio::io_context io;
@@ -168,6 +183,80 @@ TEST_F(SnapshotTransfer, TheWholeStateArrives) {
   expect_equal_state();
   EXPECT_GT(image_bytes, 1'000'000U);
   EXPECT_EQ(received_bytes, image_bytes);
+  EXPECT_EQ(events.in, image_bytes);
+  EXPECT_EQ(events.out, image_bytes);
+  EXPECT_EQ(events.got, 1U);
+  EXPECT_EQ(events.sent, 1U);
+  EXPECT_EQ(events.resumed + events.failed + events.abandoned, 0U);
+  EXPECT_EQ(log.count("snapshot: sending image " + image.id), 1U) << log.all();
+  EXPECT_EQ(log.count("was sent all of index"), 1U) << log.all();
+  EXPECT_EQ(log.count("is here, in " + *results[0]), 1U) << log.all();
+}
+
+TEST_F(SnapshotTransfer, ItsProgressShowsOnBothSides) {
+  EXPECT_TRUE(sender->progress().empty());
+  EXPECT_FALSE(fetcher->progress());
+  tamper = [this](SnapshotData&) { return pieces < 20; };
+  const Image image = make_image();
+  start(image);
+  ASSERT_TRUE(until([&] { return pieces >= 20; }));
+  ASSERT_TRUE(until([&] { return fetcher->progress() && fetcher->progress()->bytes_done > 0; }));
+  const auto in = fetcher->progress();
+  EXPECT_EQ(in->peer, raft::NodeId{1});
+  EXPECT_EQ(in->direction, Direction::in);
+  EXPECT_EQ(in->index, image.index);
+  EXPECT_EQ(in->bytes_total, image_bytes);
+  EXPECT_LT(in->bytes_done, image_bytes);
+  const auto out = sender->progress();
+  ASSERT_EQ(out.size(), 1U);
+  EXPECT_EQ(out[0].peer, raft::NodeId{2});
+  EXPECT_EQ(out[0].direction, Direction::out);
+  EXPECT_EQ(out[0].bytes_total, image_bytes);
+  EXPECT_GT(out[0].bytes_done, 0U);
+  EXPECT_LT(out[0].bytes_done, image_bytes);
+  tamper = nullptr;
+  expect_equal_state();
+  EXPECT_TRUE(sender->progress().empty());
+  EXPECT_FALSE(fetcher->progress());
+  EXPECT_GE(events.resumed, 1U);
+}
+
+TEST_F(SnapshotTransfer, NoFasterThanTheLimit) {
+  SnapshotSender::Options options;
+  options.bytes_per_second = 4 << 20;
+  make_sender(options);
+  const Image image = make_image();
+  const auto began = std::chrono::steady_clock::now();
+  start(image);
+  expect_equal_state();
+  const double least = static_cast<double>(image_bytes) / (4 << 20) - 0.1;
+  EXPECT_GE(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(), least);
+  EXPECT_GT(least, 0.2) << "the image is too small to show it";
+  EXPECT_EQ(events.resumed, 0U);
+}
+
+// A piece takes longer than the receiver waits before it asks again; still nothing is sent twice for that.
+TEST_F(SnapshotTransfer, ASlowSenderIsNotMadeSlowerByBeingAskedAgain) {
+  SnapshotSender::Options options;
+  options.bytes_per_second = 1 << 20;
+  make_sender(options);
+  make_fetcher(std::chrono::seconds(30), 0, 128 << 10);
+  start(make_image());
+  expect_equal_state();
+  EXPECT_LE(received_bytes, image_bytes + image_bytes / 4);
+}
+
+TEST_F(SnapshotTransfer, WhoAsksNoLongerIsForgotten) {
+  SnapshotSender::Options options;
+  options.given_up_after = std::chrono::milliseconds(300);
+  make_sender(options);
+  tamper = [this](SnapshotData&) { return pieces < 5; };
+  start(make_image());
+  ASSERT_TRUE(until([&] { return sender->progress().size() == 1 && pieces >= 5; }));
+  fetcher.reset();
+  EXPECT_TRUE(until([&] { return events.abandoned == 1; }));
+  EXPECT_TRUE(sender->progress().empty());
+  EXPECT_EQ(log.count("asks no longer for image"), 1U) << log.all();
 }
 
 // Of a big state it takes long, and who asks has heartbeats to send.
@@ -195,6 +284,7 @@ TEST_F(SnapshotTransfer, GoesOnWhereItWasAfterBrokenConnections) {
   expect_equal_state();
   // Each break costs at most the window, asked for a second time.
   EXPECT_LE(received_bytes, image_bytes + 5 * 2 * kWindow * kPiece);
+  EXPECT_LE(events.out, image_bytes + 5 * 2 * kWindow * kPiece);
 }
 
 TEST_F(SnapshotTransfer, LostPiecesAreAskedForAgain) {
