@@ -7,6 +7,7 @@
 #include <future>
 #include <random>
 
+#include "raft/named.h"
 #include "server/clock.h"
 #include "server/hex.h"
 
@@ -58,7 +59,7 @@ storage::Result<std::unique_ptr<Host>> Host::open(const HostOptions& options, Me
             "anew",
             options.data_dir.string(), (*log)->last_index().value, (*state)->applied_index().value)};
   const raft::Index compacted = (*log)->first_index().previous();
-  if ((*state)->applied_index() < compacted && (*log)->configuration().members.size() < 2)
+  if ((*state)->applied_index() < compacted && raft::members_named(**log, (*log)->configuration()).size() < 2)
     return storage::Error{
         storage::ErrorCode::corruption,
         fmt::format("{}: the state stands at index {}, but the log begins behind {}: part of the state is missing, and "
@@ -139,7 +140,8 @@ storage::Result<void> Host::start() {
         "from another node; until it is here this node neither votes nor answers clients",
         state_.get()->applied_index().value, log_->first_index().previous().value);
     events_.waits_for_state();
-    transport_->set_members(log_->configuration().members, log_->configuration().retired);
+    named_ = raft::members_named(*log_, log_->configuration());
+    transport_->set_members(named_, log_->configuration().retired);
     fetch_state_in({});
   } else {
     take_part();

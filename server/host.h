@@ -167,6 +167,7 @@ class Host final : public Node, public BackupPort, private SnapshotPort, private
   StateHolder state_;
   std::atomic<bool> state_missing_;  // from open() until take_part()
   raft::NodeId source_;              // whom it was asked of last
+  std::vector<raft::Member> named_;  // while the state is missing: whoever may have it, as far as the log says
   EventLog events_;
 
   boost::asio::io_context io_{1};

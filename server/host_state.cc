@@ -152,7 +152,7 @@ void Host::fetch_state_in(raft::Duration pause) {
 // The next one, in turn, that is connected; 0: none is.
 raft::NodeId Host::next_source() {
   raft::NodeId first, next;
-  for (const auto& member : log_->configuration().members) {
+  for (const auto& member : named_) {
     if (member.id == options_.self || !transport_->connected(member.id, Lane::bulk)) continue;
     if (!first) first = member.id;
     if (!next && member.id > source_) next = member.id;
@@ -202,7 +202,7 @@ NodeStatus Host::status_without_state() const {
   out.configuration = out.committed_configuration = log_->configuration();
   out.committed_configuration_index = log_->configuration_index();
   out.disk_low = disk_low_;
-  for (const auto& member : out.configuration.members)
+  for (const auto& member : named_)
     if (member.id != options_.self) out.peers.push_back({member.id, member.peer, {}, 0, 0, false});
   return out;
 }

@@ -126,6 +126,14 @@ class Machine {
   }
   void call_patiently() { options_.peer.connect_timeout = kPatience; }
 
+  // The log begins behind `index`, and the state is gone.
+  void lose_state_before(raft::Index index, const raft::Configuration& configuration) {
+    auto log = storage::RaftLog::open(directory_, {from_hex(options_.cluster_id), NodeId{id_}}, {}, {});
+    ASSERT_TRUE(log) << log.error().message;
+    ASSERT_TRUE((*log)->compact(index, configuration, raft::Index{}));
+    std::filesystem::remove_all(directory_ / (*log)->state_directory());
+  }
+
   const std::string address = free_address();
   std::atomic<bool> removed{false};
   std::optional<storage::Error> error;
@@ -275,6 +283,30 @@ TEST_F(HostMembership, AnAdditionThatCameToNothingDoesNoHarm) {
     return false;
   }));
   ASSERT_FALSE(four.put().failure);
+}
+
+// The log begins where node 1 was the only member, and names node 2 later: the state can only come from there, and
+// nobody can lead without node 1.
+TEST_F(HostMembership, AMissingStateIsFetchedFromAMemberThatIsNamedLaterInTheLog) {
+  Machine one(root_, 1), two(root_, 2);
+  one.found({&one});
+  ASSERT_FALSE(one.put().failure);
+  const raft::Configuration founding = one.status().configuration;
+  two.join({one.address});
+  ASSERT_TRUE(one.change(raft::AddMember{two.member()}).done());
+  ASSERT_TRUE(until([&] { return voters(two.status()) == std::vector<std::uint64_t>{1, 2}; }));
+  const storage::Revision revision = one.status().revision;
+  one.stop();
+  two.stop();
+  one.lose_state_before(raft::Index{2}, founding);
+
+  one.start();
+  ASSERT_FALSE(one.error) << one.error->message;
+  EXPECT_TRUE(one.status().state_missing);
+  two.start();
+  ASSERT_TRUE(until([&] { return !one.status().state_missing; }));
+  ASSERT_FALSE(one.put().failure);
+  EXPECT_GT(one.status().revision, revision);
 }
 
 TEST_F(HostMembership, WhoCannotBeAddedIsSaidWhy) {
