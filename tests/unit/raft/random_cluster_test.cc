@@ -1,8 +1,9 @@
 // Clusters of bare cores under seeded chaos: a network that loses, delays, reorders and repeats, one-way cuts, disks
 // that lag, crashes that drop what was not written, compaction and snapshots, members that come, go and take others'
-// places, clocks that run at different rates. Checked all along: one leader per term, an entry is durable on a quorum
-// when it commits, all nodes apply the same, reads see every earlier commit, no lease outlives an election, no false
-// alarm of a disk gone back. Afterwards the network heals, and the cluster must make progress and agree.
+// places, clocks that run at different rates. Checked all along: one leader per term, elected by a quorum of the
+// configuration in force at the leader (both halves of a joint one), an entry is durable on a quorum when it commits, all
+// nodes apply the same, reads see every earlier commit, no lease outlives an election, no false alarm of a disk gone
+// back. Afterwards the network heals, and the cluster must make progress and agree.
 //
 // TENAZ_SEED=n replays one seed; TENAZ_SEEDS=n sets how many run.
 #include <gtest/gtest.h>
@@ -119,6 +120,10 @@ class Chaos {
   void at(Instant when, std::function<void()> happen) { events_.push({when, ++order_, std::move(happen)}); }
 
   void transmit(NodeId from, NodeId to, const Message& message) {
+    if (const auto* vote = std::get_if<VoteReply>(&message); vote && vote->granted && !vote->pre_vote) {
+      const auto given = votes_.try_emplace({vote->campaign_term, from}, to).first;
+      EXPECT_EQ(given->second, to) << "node " << from.value << " votes twice in term " << vote->campaign_term.value;
+    }
     if (cut_.contains({from, to}) || chance(loss_)) return;
     const int copies = chance(repeat_) ? 2 : 1;
     for (int i = 0; i < copies; ++i)
@@ -174,6 +179,8 @@ class Chaos {
       EXPECT_EQ(known->second, n.id()) << "two leaders in term " << core.term().value;
       if (fresh) {
         EXPECT_GE(core.last_index(), highest_commit_) << "a leader lacks committed entries";
+        EXPECT_TRUE(elected(n)) << "node " << n.id().value << " leads in term " << core.term().value
+                                << " without the votes of a quorum of " << describe(core.configuration());
       }
       if (core.commit() > highest_commit_) {
         highest_commit_ = core.commit();
@@ -195,6 +202,21 @@ class Chaos {
       ++reads_answered_;
     }
     for (ReadId id : out.reads_failed) EXPECT_EQ(reads_.erase(id), 1U) << "a read was answered twice";
+  }
+
+  // Its own vote is never sent. Counted by hand: raft/quorum is what the leader went by.
+  bool elected(const Node& leader) {
+    const Term term = leader.core().term();
+    const auto majority = [&](const std::vector<NodeId>& voters) {
+      std::size_t votes = 0;
+      for (NodeId voter : voters) {
+        const auto vote = votes_.find({term, voter});
+        votes += voter == leader.id() || (vote != votes_.end() && vote->second == leader.id()) ? 1 : 0;
+      }
+      return 2 * votes > voters.size();
+    };
+    const Configuration& configuration = leader.core().configuration();
+    return majority(configuration.voters) && (!configuration.joint() || majority(configuration.outgoing));
   }
 
   bool on_quorum(const Node& leader, const Configuration& configuration) {
@@ -374,6 +396,7 @@ class Chaos {
   std::set<std::pair<NodeId, NodeId>> cut_;
 
   std::map<Term, NodeId> leaders_;
+  std::map<std::pair<Term, NodeId>, NodeId> votes_;  // (term, voter) -> candidate
   std::map<Index, std::pair<Term, std::string>> applied_;
   Configuration members_;  // the last that was applied anywhere
   std::uint64_t configurations_ = 0;
