@@ -1,9 +1,11 @@
 #include "tests/sim/checker.h"
 
 #include <algorithm>
+#include <set>
 
 #include "storage/command.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/in_force.h"
 
 namespace tenaz::sim {
 namespace {
@@ -89,32 +91,47 @@ void Checker::writes(std::size_t node, const raft::Persist& write) {
   Seen& seen = seen_[node];
   seen.overwrote |= write.entries.front().index <= seen.written;
   seen.written = write.entries.back().index;
+  for (const raft::Entry& entry : write.entries) {
+    if (entry.kind != raft::EntryKind::noop) continue;
+    seen.noop_term = entry.term;
+    seen.noop = entry.index;
+  }
 }
 
-void Checker::replica_state(std::size_t node, raft::Role role, raft::Term term, raft::Index commit, raft::Index last) {
+void Checker::replica_state(std::size_t node, const raft::Core& core) {
   Seen& seen = seen_[node];
-  const bool leads = role == raft::Role::leader;
+  const raft::Term term = core.term();
+  const bool leads = core.role() == raft::Role::leader;
   if (term < seen.term) fail(node, "its term goes back");
-  if (commit < seen.commit) fail(node, "its commit index goes back");
-  if (seen.leads && leads && seen.term == term && seen.overwrote) fail(node, "leads and overwrites its own log");
+  if (core.commit() < seen.commit) fail(node, "its commit index goes back");
+  const bool leads_on = seen.leads && leads && seen.term == term;
+  if (leads_on && seen.overwrote) fail(node, "leads and overwrites its own log");
+  if (leads_on && core.configuration_index() != seen.configuration) changes_one_at_a_time(node, core);
   seen.leads = leads;
   seen.overwrote = false;
   seen.term = term;
-  seen.commit = commit;
+  seen.commit = core.commit();
+  seen.configuration = core.configuration_index();
   if (!leads) return;
   const bool fresh = led_[node] != term;
   led_[node] = term;
-  if (fresh) new_leader(node, term, last);
-  if (commit <= majority_checked()) return;
-  // What a leader commits ends with an entry of its own term; what a fresh one knows may be its predecessors' doing.
+  if (fresh) new_leader(node, core);
+  if (core.commit() > majority_checked()) commits(node, core, fresh);
+}
+
+// What a leader commits ends with an entry of its own term; what a fresh one knows may be its predecessors' doing.
+void Checker::commits(std::size_t node, const raft::Core& core, bool fresh) {
+  const raft::Index commit = core.commit();
+  const raft::Term term = core.term();
   const std::optional<raft::Term> entry_term = fresh ? disks_[node]->term(commit) : term;
-  if (!entry_term || 2 * durable_copies(commit, *entry_term) <= disks_.size())
+  if (!entry_term || !held_by_some_quorum(core, commit, *entry_term, fresh))
     fail(node, "takes " + text_of(commit) + " as committed, which no majority holds with its term " +
                    std::to_string(entry_term.value_or(term).value));
   committed_in_.resize(commit.value, entry_term == term ? term : term.previous());
 }
 
-void Checker::new_leader(std::size_t node, raft::Term term, raft::Index last) {
+void Checker::new_leader(std::size_t node, const raft::Core& core) {
+  const raft::Term term = core.term();
   const auto [found, fresh] = leaders_.emplace(term, node);
   if (!fresh) {
     if (found->second != node) fail(node, "a second leader of term " + std::to_string(term.value));
@@ -124,30 +141,18 @@ void Checker::new_leader(std::size_t node, raft::Term term, raft::Index last) {
   if (disk.hard_state.term != term || disk.hard_state.vote != node_id(node))
     fail(node, "leads without a durable vote for itself");
   // Its own vote was never sent; those of others are known from what they said.
-  std::size_t votes = 1;
+  std::set<std::size_t> votes = {node};
   for (auto vote = votes_.lower_bound({term, 0}); vote != votes_.end() && vote->first.first == term; ++vote)
-    if (vote->second == node) ++votes;
-  if (2 * votes <= disks_.size())
+    if (vote->second == node) votes.insert(vote->first.second);
+  if (!is_quorum(core.configuration(), [&votes](std::size_t voter) { return votes.contains(voter); }))
     fail(node, "leads in term " + std::to_string(term.value) + " without a majority of votes");
   // Only what was committed in earlier terms: this leader may be late, and others further.
   const auto later = std::lower_bound(committed_in_.begin(), committed_in_.end(), term);
   const raft::Index committed(static_cast<std::uint64_t>(later - committed_in_.begin()));
-  if (last < committed) fail(node, "leads without " + text_of(committed) + ", which is committed");
+  if (core.last_index() < committed) fail(node, "leads without " + text_of(committed) + ", which is committed");
   const raft::Index both = std::min({disk.last_index(), committed, highest_applied()});
   if (both > disk.base && *disk.term(both) != committed_[both.value - 1].term)
     fail(node, "leads with another " + text_of(both) + " than the committed one");
-}
-
-// A copy that was acknowledged and then lost counts: a quorum of those that are left still meets all others.
-std::size_t Checker::durable_copies(raft::Index index, raft::Term term) const {
-  const auto holds = [&](const Disk& disk) { return disk.base >= index || disk.term(index) == term; };
-  std::size_t copies = 0;
-  for (std::size_t node = 0; node < disks_.size(); ++node) {
-    bool held = holds(*disks_[node]);
-    for (const auto& [owner, disk] : lost_) held |= owner == node && holds(*disk);
-    copies += held ? 1 : 0;
-  }
-  return copies;
 }
 
 void Checker::disk_is_lost(std::size_t node) {
@@ -161,6 +166,7 @@ void Checker::applies(std::size_t node, const raft::Entry& entry) {
   const std::uint64_t content = content_of(entry);
   if (entry.index.value == committed_.size() + 1) {
     committed_.push_back({entry.term, content, std::nullopt});
+    if (entry.kind == raft::EntryKind::configuration) configuration_committed(node, entry);
     if (entry.kind != raft::EntryKind::commands) return;
     if (const auto batch = storage::parse_payload(*entry.payload))
       for (const auto& command : batch->commands()) {
@@ -232,6 +238,7 @@ const storage::CommandResult* Checker::result_of(const storage::CommandOrigin& o
 }
 
 void Checker::check_answers() {
+  check_change_answers();
   for (const Answer& answer : answers_) {
     const auto found = commands_.find(answer.origin);
     if (answer.applied) {

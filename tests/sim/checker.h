@@ -13,9 +13,17 @@
 //   - a write that was answered was applied with that very result; one that was called not_applied never was
 //   - what is read at a revision is what was written at it
 //   - a lease does not outlive the election of another leader; who promises something would remember it
+// And of the membership (thesis 4; checker_members.cc), where a majority is one of the configuration in force, of both
+// halves of a joint one:
+//   - a leader appends one change at a time, the next once the one before is committed, and the first after an entry of
+//     its own term
+//   - each committed configuration follows from the one before by a step that joint consensus knows, and no two of them
+//     in a row have disjoint majorities; an id that was used is never used again
+//   - a change that was answered is in force; one that was called not_applied never is
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,6 +31,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "raft/core.h"
 #include "raft/types.h"
 #include "server/messages.h"
 #include "server/node.h"
@@ -35,8 +44,11 @@ struct Disk;
 
 class Checker {
  public:
-  Checker(World& world, const std::vector<const Disk*>& disks, std::size_t nodes)
-      : world_(world), disks_(disks), led_(nodes), promised_(nodes), seen_(nodes) {}
+  // `machines`: nodes that there may be; the first ones are the cluster's founders.
+  Checker(World& world, const std::vector<const Disk*>& disks, std::size_t machines, raft::Configuration founding)
+      : world_(world), disks_(disks), led_(machines), promised_(machines), seen_(machines) {
+    configurations_.emplace_back(raft::Index{}, std::move(founding));
+  }
 
   // A node's disk.
   void hard_state_written(std::size_t node, const raft::HardState& before, const raft::HardState& after);
@@ -51,7 +63,7 @@ class Checker {
   // A node says something.
   void sends(std::size_t node, std::size_t to, const server::PeerMessage& message);
   // After every call of a replica.
-  void replica_state(std::size_t node, raft::Role role, raft::Term term, raft::Index commit, raft::Index last);
+  void replica_state(std::size_t node, const raft::Core& core);
 
   // A node answers reads without asking the others (raft/lease.h): nobody leads a later term yet.
   void reads_by_lease(std::size_t node, raft::Term term);
@@ -64,6 +76,8 @@ class Checker {
 
   // A client was answered.
   void answered(const storage::CommandOrigin& origin, const server::WriteResult& result);
+  // Whoever asked for a change was answered.
+  void change_answered(const raft::MembershipChange& change, const server::ChangeResult& result);
   // A client was shown these cells as all that lie in [start, end) (`end` empty: no end) at `revision`.
   void read(std::size_t node, storage::Revision revision, const std::string& start, const std::string& end,
             const KvState::Cells& cells);
@@ -71,6 +85,10 @@ class Checker {
   const storage::CommandResult* result_of(const storage::CommandOrigin& origin) const;
   // Before the run ends: all that clients were told, against what was applied.
   void check_answers();
+
+  // The last one that anybody has applied, and where it stands.
+  const std::pair<raft::Index, raft::Configuration>& last_configuration() const { return configurations_.back(); }
+  std::size_t configurations() const { return configurations_.size() - 1; }
 
   raft::Index highest_applied() const { return raft::Index(committed_.size()); }
   std::size_t leaders() const { return leaders_.size(); }
@@ -96,8 +114,15 @@ class Checker {
 
   void fail(std::size_t node, const std::string& what) { world_.fail(node_name(node) + ": " + what); }
   raft::Index majority_checked() const { return raft::Index(committed_in_.size()); }
-  std::size_t durable_copies(raft::Index index, raft::Term term) const;
-  void new_leader(std::size_t node, raft::Term term, raft::Index last);
+  void new_leader(std::size_t node, const raft::Core& core);
+  void commits(std::size_t node, const raft::Core& core, bool fresh);
+
+  // checker_members.cc
+  bool held_by_quorum(const raft::Configuration& configuration, raft::Index index, raft::Term term) const;
+  bool held_by_some_quorum(const raft::Core& leader, raft::Index index, raft::Term term, bool fresh) const;
+  void changes_one_at_a_time(std::size_t node, const raft::Core& core);
+  void configuration_committed(std::size_t node, const raft::Entry& entry);
+  void check_change_answers();
 
   World& world_;
   const std::vector<const Disk*>& disks_;
@@ -111,6 +136,9 @@ class Checker {
     raft::Term term;
     raft::Index commit;
     raft::Index written;  // the last entry that a write was asked for
+    raft::Term noop_term;  // of the last no-op that it wrote, and where that stands
+    raft::Index noop;
+    raft::Index configuration;  // where the one in force stands
   };
   std::vector<Seen> seen_;
   std::vector<std::pair<std::size_t, std::shared_ptr<const Disk>>> lost_;  // disks, with their node, as they once were
@@ -122,6 +150,14 @@ class Checker {
   std::map<Origin, Command> commands_;
   std::vector<Answer> answers_;
   std::vector<raft::Term> committed_in_;  // [index - 1]: the leader's term at its commit
+  std::vector<std::pair<raft::Index, raft::Configuration>> configurations_;  // applied, the founding one first
+  struct ChangeAnswer {
+    raft::MembershipChange change;
+    bool done = false;
+    raft::Configuration configuration;
+    raft::Index index;
+  };
+  std::vector<ChangeAnswer> change_answers_;
 };
 
 }  // namespace tenaz::sim

@@ -35,10 +35,10 @@ void Clients::act(const Event&) {
   next();
   if (open_ >= kMaxOpen) return;
   // Nobody listens where no process runs: the next address is tried.
-  const std::size_t first = static_cast<std::size_t>(random_.below(scenario_.nodes));
-  for (std::size_t i = 0; i < scenario_.nodes; ++i) {
-    const std::size_t node = (first + i) % scenario_.nodes;
-    if (machines_[node]->running()) return call(node);
+  const std::size_t first = static_cast<std::size_t>(random_.below(scenario_.machines()));
+  for (std::size_t i = 0; i < scenario_.machines(); ++i) {
+    const std::size_t node = (first + i) % scenario_.machines();
+    if (machines_[node]->serves()) return call(node);
   }
 }
 
@@ -213,6 +213,22 @@ void Clients::transfer(std::size_t node, raft::NodeId target) {
                                                    if (answered(index)) finish(index);
                                                  });
   machines_[node]->attend();
+}
+
+void Clients::change(std::size_t node, raft::MembershipChange change, raft::Duration patience,
+                     server::ChangeDone done) {
+  Call call;
+  call.node = node;
+  call.what = What::change;
+  call.deadline = machines_[node]->local_now() + patience;
+  call.operation.client = kProbeClient;
+  const std::size_t index = open(std::move(call));
+  machines_[node]->change_membership(std::move(change), calls_[index].deadline,
+                                     [this, index, done = std::move(done)](const server::ChangeResult& result) {
+                                       if (!answered(index)) return;
+                                       done(result);
+                                       finish(index);
+                                     });
 }
 
 bool Clients::answered(std::size_t index) {

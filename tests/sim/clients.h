@@ -34,6 +34,9 @@ class Clients {
   // Asks this node to hand leadership over (0: to anyone). Only the answer's coming is checked, not what it says.
   void transfer(std::size_t node, raft::NodeId target);
 
+  // Asks this node for a change of the membership. `done` hears the answer, unless the process dies first.
+  void change(std::size_t node, raft::MembershipChange change, raft::Duration patience, server::ChangeDone done);
+
   // Their events.
   void act(const Event& event);
   void check_call(const Event& event);
@@ -60,6 +63,7 @@ class Clients {
     local,     // a get of what the node has, once it has applied `wanted`
     past,      // a list at `wanted`
     transfer,
+    change,
     status
   };
   struct Call {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "raft/membership.h"
 #include "tests/model/linearizability.h"
 
 namespace tenaz::sim {
@@ -18,9 +19,9 @@ Cluster::Cluster(std::uint64_t seed, std::uint64_t salt, const Scenario& scenari
                  std::function<void(const Event&)> others)
     : others_(std::move(others)),
       world_(seed, salt, trace),
-      network_(world_, scenario.network, scenario.nodes,
+      network_(world_, scenario.network, scenario.machines(),
                [this](std::size_t dialer, std::size_t listener) { return greet(dialer, listener); }),
-      identities_(world_, scenario.nodes,
+      identities_(world_, scenario.machines(),
                   {[this](std::size_t node) { (void)machines_[node]->fate().ends_at(Step::peer_remembered); },
                    [this](std::size_t node) {
                      ++counters_.fenced;
@@ -30,10 +31,22 @@ Cluster::Cluster(std::uint64_t seed, std::uint64_t salt, const Scenario& scenari
                      network_.break_connections(node, peer);
                      network_.break_connections(peer, node);
                    },
+                   [this](std::size_t node) { machines_[node]->leave(); },
+                   [this](std::size_t node, std::size_t peer) {
+                     Identities::Recorded recorded;
+                     if (!machines_[node]->running()) return recorded;
+                     const raft::Core& core = machines_[node]->replica().core();
+                     const raft::Member* member = raft::find_member(core.committed_configuration(), node_id(peer));
+                     recorded.member = member != nullptr;
+                     if (member) recorded.committed = member->storage_id;
+                     member = raft::find_member(core.configuration(), node_id(peer));
+                     if (member) recorded.coming = member->storage_id;
+                     return recorded;
+                   },
                    [this](std::size_t node) { return machines_[node]->life(); }}),
-      checker_(world_, disks_, scenario.nodes),
+      checker_(world_, disks_, scenario.machines(), configuration_of_a_new_disk(scenario, 0)),
       clients_(world_, checker_, scenario, machines_) {
-  for (std::size_t node = 0; node < scenario.nodes; ++node) {
+  for (std::size_t node = 0; node < scenario.machines(); ++node) {
     machines_.push_back(std::make_unique<Machine>(
         world_, network_, identities_, checker_, scenario, node,
         [this](std::size_t peer) -> Machine& { return *machines_[peer]; }, counters_));
@@ -49,7 +62,14 @@ void Cluster::start() {
 bool Cluster::greet(std::size_t dialer, std::size_t listener) {
   for (const std::size_t node : {dialer, listener})
     if (!machines_[node]->running() || machines_[node]->paused()) return false;
-  return identities_.greet(dialer, listener);
+  return welcomes(listener, dialer, false) && welcomes(dialer, listener, true) && identities_.greet(dialer, listener);
+}
+
+// Who is refused as removed is told so.
+bool Cluster::welcomes(std::size_t node, std::size_t other, bool called) {
+  const Admission::Verdict verdict = network_.admission().judge(node, other, called);
+  if (verdict == Admission::Verdict::removed) machines_[other]->note_removal("says " + node_name(node));
+  return verdict == Admission::Verdict::welcome;
 }
 
 void Cluster::handle(const Event& event) {
@@ -105,7 +125,7 @@ bool Cluster::accepts_a_write(const std::vector<std::size_t>& nodes, raft::Durat
   const raft::Instant end = world_.now() + bound;
   for (std::size_t turn = 0; world_.now() < end && !world_.failed(); ++turn) {
     Machine& machine = *machines_[nodes[turn % nodes.size()]];
-    if (machine.running()) {
+    if (machine.serves()) {
       const auto probe = clients_.probe(nodes[turn % nodes.size()], kProbeTimeout);
       if (!run_until(end, [&] { return probe->answered; })) break;
       if (probe->accepted) return true;

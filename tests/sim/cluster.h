@@ -62,6 +62,7 @@ class Cluster {
   void handle(const Event& event);
   void to_machine(const Event& event);
   bool greet(std::size_t dialer, std::size_t listener);
+  bool welcomes(std::size_t node, std::size_t other, bool called);
 
   const std::function<void(const Event&)> others_;
   World world_;

@@ -7,6 +7,7 @@
 // What no one can survive, and is not done: a disk put back to a copy that no node in reach knows to be old.
 #include <algorithm>
 
+#include "raft/membership.h"
 #include "tests/sim/faults.h"
 
 namespace tenaz::sim {
@@ -81,10 +82,19 @@ void Faults::disk_goes_on(Fault& fault) {
 }
 
 bool Faults::may_lose_state(std::size_t node) const {
-  std::size_t others = 0;
-  for (std::size_t other = 0; other < scenario_.nodes; ++other)
-    if (other != node && (machines_[other]->written_off() || machines_[other]->state_in_danger())) ++others;
-  return others < (scenario_.nodes - 1) / 2;
+  // What an operator has asked for may change who is needed.
+  if (!operators_.quiet()) return false;
+  const auto others = [this, node](std::size_t other) { return other != node && reliable(other); };
+  for (raft::Configuration each : configurations()) {
+    if (!is_quorum(each, others)) return false;
+    // It may just be becoming a voter.
+    const raft::Member* member = raft::find_member(each, node_id(node));
+    if (member == nullptr || !member->promote) continue;
+    std::erase(each.voters, member->replaces);
+    each.voters.push_back(member->id);
+    if (!is_quorum(each, others)) return false;
+  }
+  return true;
 }
 
 bool Faults::may_write_off(std::size_t node) const {
@@ -107,7 +117,7 @@ bool Faults::break_log(Fault& fault) {
 
 // Only a disk that all others have met: one that nobody knows can be replaced by another one unseen.
 bool Faults::empty_disk(Fault& fault) {
-  if (!may_write_off(fault.node) || !identities_.known_to_all(fault.node)) return false;
+  if (!may_write_off(fault.node) || !identities_.known_to_all(fault.node, members())) return false;
   note(fault, node_name(fault.node) + " loses power, and all that is on its disk");
   machine(fault).crash();
   checker_.disk_is_lost(fault.node);
@@ -128,7 +138,7 @@ void Faults::copy_disk(Fault& fault) {
 }
 
 void Faults::put_back(Fault& fault) {
-  const bool noticed = identities_.known_to_all(fault.node) &&
+  const bool noticed = identities_.known_to_all(fault.node, members()) &&
                        identities_.of(fault.node).boots.size() > fault.copied_identity.boots.size();
   if (!noticed && ++fault.stage < 8) return later(fault, milliseconds(1000));
   if (!noticed || !may_write_off(fault.node)) return;
@@ -157,12 +167,12 @@ bool Faults::others_hold_what_is_lost(const Fault& fault) const {
   const Disk& now = machines_[fault.node]->disk();
   if (now.hard_state != fault.copy->hard_state || now.base != fault.copy->base) return false;
   for (raft::Index index = fault.copy->last_index().next(); index <= now.last_index(); index = index.next()) {
-    std::size_t holders = 0;
-    for (const std::size_t other : sound_nodes()) {
+    const auto holds = [&](std::size_t other) {
       const Disk& disk = machines_[other]->disk();
-      if (other != fault.node && (disk.base >= index || disk.term(index) == now.term(index))) ++holders;
-    }
-    if (2 * holders <= scenario_.nodes) return false;
+      return other != fault.node && sound(other) && (disk.base >= index || disk.term(index) == now.term(index));
+    };
+    for (const raft::Configuration& each : configurations())
+      if (!is_quorum(each, holds)) return false;
   }
   return true;
 }

@@ -9,12 +9,12 @@
 namespace tenaz::sim {
 
 bool Faults::strike_links(Fault& fault) {
-  if (scenario_.nodes < 2) return false;
+  if (scenario_.machines() < 2) return false;
   Random& random = fault.random;
   switch (fault.kind) {
     case FaultKind::break_connections:
       note(fault, "connections of " + node_name(fault.node) + " break");
-      for (std::size_t peer = 0; peer < scenario_.nodes; ++peer) {
+      for (std::size_t peer = 0; peer < scenario_.machines(); ++peer) {
         if (peer == fault.node) continue;
         if (random.chance(500)) network_.break_connections(fault.node, peer);
         if (random.chance(500)) network_.break_connections(peer, fault.node);
@@ -27,7 +27,7 @@ bool Faults::strike_links(Fault& fault) {
       return true;
     case FaultKind::flap: {
       note(fault, "links of " + node_name(fault.node) + " come and go");
-      for (const Way& way : isolate(scenario_.nodes, fault.node))
+      for (const Way& way : isolate(scenario_.machines(), fault.node))
         if (random.chance(700)) fault.ways.push_back(way);
       fault.flaps_until = world_.now() + random.between(milliseconds(500), milliseconds(8000));
       lasting_.insert_or_assign(fault.number, fault);
@@ -51,7 +51,7 @@ bool Faults::strike_links(Fault& fault) {
 }
 
 Ways Faults::draw_ways(Fault& fault) {
-  const std::size_t nodes = scenario_.nodes;
+  const std::size_t nodes = scenario_.machines();
   Random& random = fault.random;
   switch (fault.kind) {
     case FaultKind::isolate:

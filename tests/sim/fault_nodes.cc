@@ -58,8 +58,7 @@ bool Faults::strike_node(Fault& fault) {
       return transfer(fault);
     case FaultKind::membership:
     default:
-      // Membership changes go here: a request to a random node, as transfer() makes one.
-      return false;
+      return operators_.ask(fault.node, random);
   }
 }
 
@@ -71,7 +70,7 @@ void Faults::node_recovers(Fault& fault) {
     case FaultKind::clock_rate:
       return node.set_clock_rate(0);
     case FaultKind::crash_at_step:
-      for (std::size_t each = 0; each < scenario_.nodes; ++each)
+      for (std::size_t each = 0; each < scenario_.machines(); ++each)
         if (fault.everywhere || each == fault.node) machines_[each]->fate().disarm();
       return;
     default:
@@ -87,7 +86,7 @@ void Faults::crash(std::size_t node, Random& random) {
 bool Faults::crash_several(Fault& fault) {
   const bool all = fault.random.chance(300);
   note(fault, all ? "all lose power" : "some lose power");
-  for (std::size_t node = 0; node < scenario_.nodes; ++node)
+  for (std::size_t node = 0; node < scenario_.machines(); ++node)
     if (machines_[node]->up() && (all || fault.random.chance(500))) crash(node, fault.random);
   return true;
 }
@@ -100,7 +99,7 @@ void Faults::arm_crash(Fault& fault) {
   const bool rare = fault.everywhere || step == Step::peer_remembered;
   note(fault, (fault.everywhere ? "each node" : node_name(fault.node)) + " will crash at the step " + to_string(step));
   const auto passes = static_cast<unsigned>(rare || fault.random.chance(500) ? 0 : fault.random.below(30));
-  for (std::size_t node = 0; node < scenario_.nodes; ++node)
+  for (std::size_t node = 0; node < scenario_.machines(); ++node)
     if (fault.everywhere || node == fault.node) machines_[node]->fate().arm(step, passes);
   // A step that a quiet node does not take is brought about.
   if (step == Step::started || step == Step::state_restored) {
@@ -111,7 +110,8 @@ void Faults::arm_crash(Fault& fault) {
 }
 
 bool Faults::transfer(Fault& fault) {
-  const std::uint64_t target = fault.random.below(scenario_.nodes + 1);
+  const std::uint64_t target = fault.random.below(scenario_.machines() + 1);
+  if (!machine(fault).serves()) return false;
   note(fault, node_name(fault.node) + " is asked to hand leadership to " + std::to_string(target));
   clients_.transfer(fault.node, raft::NodeId(target));
   return true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <string>
 
 namespace tenaz::sim {
@@ -12,13 +13,14 @@ constexpr std::uint64_t kStream = 1'000'000;  // of fault 0
 }  // namespace
 
 Faults::Faults(World& world, Network& network, Identities& identities, Checker& checker, Clients& clients,
-               const Scenario& scenario, const std::set<std::uint64_t>& skipped,
+               Operators& operators, const Scenario& scenario, const std::set<std::uint64_t>& skipped,
                std::vector<std::unique_ptr<Machine>>& machines)
     : world_(world),
       network_(network),
       identities_(identities),
       checker_(checker),
       clients_(clients),
+      operators_(operators),
       scenario_(scenario),
       skipped_(skipped),
       machines_(machines),
@@ -105,8 +107,8 @@ bool Faults::choose_node(Fault& fault) {
   const std::size_t first = any_node(fault.random);
   const bool prefer_leader = fault.random.chance(500);
   bool found = false;
-  for (std::size_t i = 0; i < scenario_.nodes; ++i) {
-    const std::size_t node = (first + i) % scenario_.nodes;
+  for (std::size_t i = 0; i < scenario_.machines(); ++i) {
+    const std::size_t node = (first + i) % scenario_.machines();
     if (!machines_[node]->running()) continue;
     const bool leads = machines_[node]->replica().core().role() == raft::Role::leader;
     if (found && !(prefer_leader && leads)) continue;
@@ -124,11 +126,31 @@ raft::Duration Faults::lasting(Random& random) {
                             : random.between(milliseconds(1000), milliseconds(8000));
 }
 
-std::vector<std::size_t> Faults::sound_nodes() const {
-  std::vector<std::size_t> nodes;
-  for (std::size_t node = 0; node < scenario_.nodes; ++node)
-    if (!machines_[node]->written_off()) nodes.push_back(node);
+std::vector<std::size_t> Faults::sound_members() const {
+  std::vector<std::size_t> nodes = members_of(checker_.last_configuration().second);
+  std::erase_if(nodes, [this](std::size_t node) { return !sound(node); });
   return nodes;
+}
+
+bool Faults::quorum_is_sound() const {
+  const auto configurations = this->configurations();
+  return std::all_of(configurations.begin(), configurations.end(), [this](const raft::Configuration& each) {
+    return is_quorum(each, [this](std::size_t node) { return sound(node); });
+  });
+}
+
+std::vector<std::size_t> Faults::promotable() const {
+  std::vector<std::size_t> nodes;
+  for (const raft::Member& member : checker_.last_configuration().second.members)
+    if (member.promote && sound(node_of(member.id))) nodes.push_back(node_of(member.id));
+  return nodes;
+}
+
+std::vector<std::size_t> Faults::members() const {
+  std::set<std::size_t> nodes;
+  for (const raft::Configuration& each : configurations())
+    for (const std::size_t node : members_of(each)) nodes.insert(node);
+  return {nodes.begin(), nodes.end()};
 }
 
 void Faults::heal_all() {
@@ -144,14 +166,33 @@ void Faults::heal_all() {
 
 std::vector<std::size_t> Faults::heal_majority() {
   heal_all();
-  // Who has lost its state is no voter until others have given it one, and these may lie outside.
-  std::vector<std::size_t> nodes = sound_nodes();
-  std::erase_if(nodes, [this](std::size_t node) { return machines_[node]->state_in_danger(); });
-  for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[restarts_.below(i)]);
-  nodes.resize(scenario_.nodes / 2 + 1);
+  // Who has lost its state is no voter until others have given it one, and these may lie outside. Who is about to
+  // become a voter counts as one.
+  const auto configurations = this->configurations();
+  std::vector<std::size_t> others = members();
+  std::vector<std::size_t> nodes;
+  for (const raft::Configuration& each : configurations)
+    for (const raft::Member& member : each.members)
+      if (member.promote && sound(node_of(member.id))) nodes.push_back(node_of(member.id));
+  std::sort(nodes.begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+  const auto inside = [&nodes](std::size_t node) { return std::find(nodes.begin(), nodes.end(), node) != nodes.end(); };
+  if (!operators_.quiet() ||
+      !std::all_of(nodes.begin(), nodes.end(), [this](std::size_t node) { return reliable(node); }))
+    return {};
+  std::erase_if(others, [&](std::size_t node) { return inside(node) || !reliable(node); });
+  for (std::size_t i = others.size(); i > 1; --i) std::swap(others[i - 1], others[restarts_.below(i)]);
+  const auto enough = [&] {
+    return std::all_of(configurations.begin(), configurations.end(),
+                       [&](const raft::Configuration& each) { return is_quorum(each, inside); });
+  };
+  while (!others.empty() && !enough()) {
+    nodes.push_back(others.back());
+    others.pop_back();
+  }
+  if (!enough()) return {};
   Ways ways;
-  for (const auto& [from, to] : random_ways(scenario_.nodes, restarts_, 500)) {
-    const auto inside = [&nodes](std::size_t node) { return std::find(nodes.begin(), nodes.end(), node) != nodes.end(); };
+  for (const auto& [from, to] : random_ways(scenario_.machines(), restarts_, 500)) {
     if (inside(from) && inside(to)) continue;
     world_.note("nothing gets from " + node_name(from) + " to " + node_name(to));
     ways.emplace_back(from, to);

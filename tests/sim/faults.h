@@ -17,6 +17,7 @@
 #include "tests/sim/clients.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/network.h"
+#include "tests/sim/operators.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/world.h"
 
@@ -25,7 +26,7 @@ namespace tenaz::sim {
 class Faults {
  public:
   Faults(World& world, Network& network, Identities& identities, Checker& checker, Clients& clients,
-         const Scenario& scenario, const std::set<std::uint64_t>& skipped,
+         Operators& operators, const Scenario& scenario, const std::set<std::uint64_t>& skipped,
          std::vector<std::unique_ptr<Machine>>& machines);
 
   void start();
@@ -34,10 +35,15 @@ class Faults {
 
   // Nothing goes wrong any more: all run, all links are whole.
   void heal_all();
-  // As heal_all(), but only the members of some majority are well connected among each other; returns them.
+  // As heal_all(), but only some nodes are well connected among each other: a majority of every configuration that may
+  // be in force. Returns them; none: there is no telling which these are, and all is well.
   std::vector<std::size_t> heal_majority();
-  // Nodes whose disks still hold what they promised.
-  std::vector<std::size_t> sound_nodes() const;
+  // Members whose disks still hold what they promised.
+  std::vector<std::size_t> sound_members() const;
+  // A majority of them, by every configuration that may be in force.
+  bool quorum_is_sound() const;
+  // Learners that are to become voters, and can.
+  std::vector<std::size_t> promotable() const;
 
   // Those that had an effect.
   std::uint64_t struck() const;
@@ -75,7 +81,7 @@ class Faults {
 
   // A running node that can be struck, the leader for preference; false: none.
   bool choose_node(Fault& fault);
-  std::size_t any_node(Random& random) const { return static_cast<std::size_t>(random.below(scenario_.nodes)); }
+  std::size_t any_node(Random& random) const { return static_cast<std::size_t>(random.below(scenario_.machines())); }
   Machine& machine(const Fault& fault) { return *machines_[fault.node]; }
   bool same_life(const Fault& fault) { return machine(fault).running() && machine(fault).life() == fault.life; }
   static raft::Duration lasting(Random& random);
@@ -92,6 +98,11 @@ class Faults {
   // fault_disks.cc
   bool strike_disk(Fault& fault);
   void disk_goes_on(Fault& fault);
+  bool sound(std::size_t node) const { return !machines_[node]->written_off(); }
+  // Nodes that stand up to a vote: nothing is lost of them, and nothing about to be.
+  bool reliable(std::size_t node) const { return sound(node) && !machines_[node]->state_in_danger(); }
+  std::vector<raft::Configuration> configurations() const { return possible_configurations(checker_, machines_); }
+  std::vector<std::size_t> members() const;  // of any of them
   // A minority at most has lost its state, or more.
   bool may_lose_state(std::size_t node) const;
   bool may_write_off(std::size_t node) const;
@@ -114,6 +125,7 @@ class Faults {
   Identities& identities_;
   Checker& checker_;
   Clients& clients_;
+  Operators& operators_;
   const Scenario& scenario_;
   const std::set<std::uint64_t>& skipped_;
   std::vector<std::unique_ptr<Machine>>& machines_;

@@ -3,11 +3,7 @@
 namespace tenaz::sim {
 
 Identities::Identities(World& world, std::size_t nodes, Callbacks callbacks)
-    : world_(world),
-      nodes_(nodes),
-      callbacks_(std::move(callbacks)),
-      random_(world.salted_seed(), 5),
-      disks_(nodes) {
+    : world_(world), callbacks_(std::move(callbacks)), random_(world.salted_seed(), 5), disks_(nodes) {
   for (std::size_t node = 0; node < nodes; ++node) replace(node);
 }
 
@@ -34,7 +30,23 @@ server::peer::LocalIdentity Identities::shown_by(std::size_t node) const {
 // As Host::check_identity. A disk that is met for the first time is remembered before anything that it says counts.
 bool Identities::accepts(std::size_t node, std::size_t other) {
   const server::peer::LocalIdentity shown = shown_by(other);
-  const auto known = disks_[node].pins.find(other);
+  const Recorded recorded = callbacks_.recorded(node, other);
+  if (!recorded.committed.empty() && recorded.committed != shown.storage_id) {
+    world_.note(node_name(node) + " refuses " + node_name(other) + ": it was added with another disk");
+    write(other, {Write::What::fence, node, {}});
+    return false;
+  }
+  auto known = disks_[node].pins.find(other);
+  const bool other_disk = known != disks_[node].pins.end() && known->second.storage_id != shown.storage_id;
+  if (!recorded.committed.empty()) {
+    // A pin of another disk is left from an addition that came to nothing.
+    if (other_disk) {
+      disks_[node].pins.erase(known);
+      known = disks_[node].pins.end();
+    }
+  } else if ((!recorded.coming.empty() && recorded.coming != shown.storage_id) || (!recorded.member && other_disk)) {
+    return false;  // not settled
+  }
   if (known == disks_[node].pins.end()) {
     disks_[node].pins.emplace(other, server::peer::pin_of(shown));
     callbacks_.remembered(node);
@@ -58,8 +70,12 @@ void Identities::distrust(std::size_t node, std::size_t peer) {
   write(node, {Write::What::distrust, peer, {}});
 }
 
-bool Identities::known_to_all(std::size_t node) const {
-  for (std::size_t other = 0; other < nodes_; ++other) {
+void Identities::retire(std::size_t node) {
+  write(node, {Write::What::retire, node, {}});
+}
+
+bool Identities::known_to_all(std::size_t node, const std::vector<std::size_t>& others) const {
+  for (const std::size_t other : others) {
     if (other == node) continue;
     const auto pin = disks_[other].pins.find(node);
     if (pin == disks_[other].pins.end() || pin->second.storage_id != disks_[node].storage_id ||
@@ -93,6 +109,9 @@ void Identities::on_written(const Event& event) {
     case Write::What::fence:
       disk.fenced = true;
       return callbacks_.fenced(node);
+    case Write::What::retire:
+      disk.retired = true;
+      return callbacks_.retired(node);
   }
 }
 

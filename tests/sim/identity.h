@@ -23,16 +23,25 @@ struct DiskIdentity {
   std::vector<std::uint64_t> boots;  // one per start on this disk, the first one first
   std::map<std::size_t, storage::PeerPin> pins;
   bool fenced = false;
+  bool retired = false;  // it knows that its node was removed from the cluster
 };
 
 class Identities {
  public:
   // Called once it is durable on `node`'s disk: what it knows of a peer, that its own disk is fenced, that `peer`'s is
   // distrusted.
+  struct Recorded {
+    bool member = false;    // by the committed configuration
+    std::string committed;  // the disk that it records; empty: none
+    std::string coming;     // that the one in force records
+  };
   struct Callbacks {
     std::function<void(std::size_t node)> remembered;
     std::function<void(std::size_t node)> fenced;
     std::function<void(std::size_t node, std::size_t peer)> distrusts;
+    std::function<void(std::size_t node)> retired;
+    // What the node's configurations say of this peer's disk.
+    std::function<Recorded(std::size_t node, std::size_t peer)> recorded;
     // The life of the node's process; a write of an earlier one is lost.
     std::function<std::uint32_t(std::size_t node)> life;
   };
@@ -48,14 +57,16 @@ class Identities {
   bool greet(std::size_t dialer, std::size_t listener);
   // This node's core has found out that the peer's disk went back.
   void distrust(std::size_t node, std::size_t peer);
-  // All others have met this disk's present life, and so would notice if it went back before it.
-  bool known_to_all(std::size_t node) const;
+  // That this node was removed from the cluster is to be remembered on its disk.
+  void retire(std::size_t node);
+  // All of these have met this disk's present life, and so would notice if it went back before it.
+  bool known_to_all(std::size_t node, const std::vector<std::size_t>& others) const;
 
   void on_written(const Event& event);
 
  private:
   struct Write {
-    enum class What { pin, distrust, fence } what;
+    enum class What { pin, distrust, fence, retire } what;
     std::size_t peer = 0;
     storage::PeerPin pin;
   };
@@ -64,7 +75,6 @@ class Identities {
   void write(std::size_t node, Write write);
 
   World& world_;
-  const std::size_t nodes_;
   const Callbacks callbacks_;
   Random random_;
   std::vector<DiskIdentity> disks_;

@@ -10,15 +10,6 @@ namespace {
 
 constexpr unsigned kIdleTicksMax = 1000;
 
-raft::Configuration founders(const Scenario& scenario) {
-  std::vector<raft::Member> members;
-  for (std::size_t node = 0; node < scenario.nodes; ++node)
-    members.push_back({node_id(node), node_name(node), {}, {}, {}});
-  raft::Configuration founding = raft::founding_configuration(std::move(members));
-  founding.lease_reads = scenario.lease_reads;
-  return founding;
-}
-
 }  // namespace
 
 Machine::Process::Process(Machine& machine, std::uint32_t life)
@@ -40,7 +31,7 @@ Machine::Machine(World& world, Network& network, Identities& identities, Checker
       counters_(counters),
       random_(world.salted_seed(), 100 + node),
       fate_(world, node) {
-  disk_.configuration = founders(scenario);
+  disk_.configuration = configuration_of_a_new_disk(scenario, node);
   // Machines were not switched on together.
   clock_ = Clock(world.now(), raft::Instant(seconds(1)) + random_.between(raft::Duration{}, seconds(100'000)));
   set_clock_rate(0);
@@ -57,6 +48,7 @@ Event Machine::event(EventKind kind) const {
 void Machine::start() {
   if (disk_.log_is_broken()) return world_.note(node_name(node_) + " does not start: its log is damaged");
   if (identities_.of(node_).fenced) return world_.note(node_name(node_) + " does not start: its disk is fenced");
+  if (identities_.of(node_).retired) return world_.note(node_name(node_) + " does not start: it was removed");
   ++life_;
   fate_.process_begins(life_);
   paused_until_ = busy_until_ = world_.now();
@@ -86,10 +78,19 @@ void Machine::take_part() {
   start.now = local_now();
   start.random = [this](std::uint64_t bound) { return random_.below(bound); };
   start.wall_time_ms = [this] { return static_cast<std::uint64_t>(wall_ms_ + world_.since_start() / milliseconds(1)); };
+  start.storage_ids = [this](raft::NodeId id) {
+    const DiskIdentity& own = identities_.of(node_);
+    if (id == node_id(node_)) return own.storage_id;
+    const auto pin = own.pins.find(node_of(id));
+    return pin == own.pins.end() ? std::string() : pin->second.storage_id;
+  };
   process_->replica = std::make_unique<server::Replica>(
       scenario_.replica, start,
       server::Replica::Ports{process_->log, process_->applier, *this, *this, static_cast<server::Probe&>(*this)});
   network_.process_started(node_);
+  const raft::Configuration& members = process_->replica->core().configuration();
+  set_members(members.members, members.retired);
+  if (joining()) seek_cluster();
   if (fate_.ends_at(Step::started)) return;
   attend();
 }
@@ -120,7 +121,7 @@ void Machine::stop() {
 
 void Machine::empty_disk() {
   disk_ = {};
-  disk_.configuration = founders(scenario_);
+  disk_.configuration = configuration_of_a_new_disk(scenario_, node_);
   identities_.replace(node_);
 }
 
@@ -151,7 +152,7 @@ void Machine::calm() {
 
 void Machine::handle(const Event& event) {
   if (event.life != life_) return;
-  if (event.kind == EventKind::state_wanted) return fetch_state();
+  if (event.kind == EventKind::state_wanted) return running() ? seek_cluster() : fetch_state();
   if (!running()) return;
   server::Replica& replica = *process_->replica;
   const raft::Instant now = local_now();
@@ -217,6 +218,7 @@ void Machine::attend() {
 void Machine::carry_out() {
   process_->replica->carry_out(local_now());
   inspect();
+  if (process_->replica->removed()) note_removal("by its own log");
   schedule_tick();
   // The reader of a broken block stops the process.
   if (disk_.broken_found) fate_.end("stops: its log is damaged");
@@ -225,7 +227,7 @@ void Machine::carry_out() {
 void Machine::inspect() {
   if (fate_.ended()) return;
   const raft::Core& core = process_->replica->core();
-  checker_.replica_state(node_, core.role(), core.term(), core.commit(), core.last_index());
+  checker_.replica_state(node_, core);
 }
 
 void Machine::schedule_tick() {
@@ -252,7 +254,7 @@ void Machine::tick() {
 
 bool Machine::send(raft::NodeId to, server::PeerMessage message) {
   const std::size_t peer = node_of(to);
-  if (peer == node_ || peer >= scenario_.nodes) {
+  if (peer == node_ || peer >= scenario_.machines()) {
     world_.fail(node_name(node_) + ": sends to n" + std::to_string(to.value));
     return false;
   }

@@ -19,6 +19,9 @@
 
 namespace tenaz::sim {
 
+// At the beginning of an empty log: the founding one, or none where a node waits to be added.
+raft::Configuration configuration_of_a_new_disk(const Scenario& scenario, std::size_t node);
+
 struct Counters {
   std::uint64_t crashes = 0;
   std::uint64_t images = 0;
@@ -48,6 +51,10 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   bool running() const { return process_ != nullptr && !fate_.ended(); }
   // Running, or about to be.
   bool up() const { return process_ != nullptr || fetching_state_; }
+  // It waits to be added: it knows no member.
+  bool joining() const { return running() && process_->replica->core().configuration().members.empty(); }
+  // Clients get an answer here.
+  bool serves() const { return running() && !joining(); }
   // Counts the processes that have run here.
   std::uint32_t life() const { return life_; }
   std::uint64_t boot() const { return boot_; }
@@ -73,6 +80,14 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   void jump_wall_clock(std::int64_t ms) { wall_ms_ += ms; }
   // All disturbances end, also those that come by themselves.
   void calm();
+
+  // --- membership (machine_members.cc) ------------------------------------------------------------------------------
+  // As Host::change_membership. Of the running process.
+  void change_membership(raft::MembershipChange change, raft::Instant deadline, server::ChangeDone done);
+  // It is removed from the cluster, and now knows it, by its own log or from another node.
+  void note_removal(const std::string& source);
+  // That is durable: the program stops.
+  void leave();
 
   // --- its disk -----------------------------------------------------------------------------------------------------
   const Disk& disk() const { return disk_; }
@@ -110,12 +125,14 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
     std::uint64_t pieces_missing = 0;
     raft::Instant give_up_at;  // on its source, if that cannot be reached
     bool carry_out_posted = false;
+    bool removal_noted = false;
     raft::Instant tick_at = raft::Instant::max();  // by its own clock
     unsigned idle_ticks = 0;
   };
 
   // server::TransportPort, server::SnapshotPort, server::Probe
   bool send(raft::NodeId to, server::PeerMessage message) override;
+  void set_members(const std::vector<raft::Member>& members, const std::vector<raft::NodeId>& retired) override;
   void make_image(raft::NodeId peer) override;
   void install(const raft::Output::Install& install) override;
   void hurry() override;
@@ -139,6 +156,8 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   bool restore_state_from(Machine& source);
 
   Event event(EventKind kind) const;
+  bool reaches(const Machine& other) const;
+  void seek_cluster();
 
   World& world_;
   Network& network_;

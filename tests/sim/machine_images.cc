@@ -2,6 +2,7 @@
 // state. Models of server/host_state.cc and snapshot_*.cc, which work with files and sockets.
 #include <algorithm>
 
+#include "raft/named.h"
 #include "tests/sim/machine.h"
 
 namespace tenaz::sim {
@@ -61,7 +62,7 @@ void Machine::hurry() {
 void Machine::fetched_piece() {
   const raft::Output::Install& install = *process_->installing;
   Machine& source = peers_(node_of(install.from));
-  const bool reachable = source.running() && !source.paused() && network_.both_ways(source.node_, node_);
+  const bool reachable = source.running() && !source.paused() && reaches(source);
   if (!reachable && world_.now() < process_->give_up_at)
     return world_.post(kAskAgain, event(EventKind::install_fetched));
   const KvState* image = nullptr;
@@ -94,7 +95,9 @@ void Machine::installed() {
 // other node has given it one, this node takes no part in anything.
 void Machine::fetch_state() {
   if (!fetching_state_) return;
-  const std::size_t source = static_cast<std::size_t>(random_.below(scenario_.nodes));
+  // Host::next_source: one of those whom the log names.
+  const std::vector<raft::Member> named = raft::members_named(disk_, disk_.configuration);
+  const std::size_t source = named.empty() ? node_ : node_of(random_.one_of(named).id);
   if (!paused() && source != node_ && restore_state_from(peers_(source))) {
     fetching_state_ = false;
     ++counters_.states_restored;
@@ -108,6 +111,10 @@ void Machine::fetch_state() {
 // and stays as it is; any other ends before, or went another way.
 bool Machine::restore_state_from(Machine& source) {
   if (!source.running() || source.paused() || !network_.both_ways(source.node_, node_)) return false;
+  if (network_.admission().judge(source.node_, node_, false) == Admission::Verdict::removed) {
+    identities_.retire(node_);
+    return false;
+  }
   const KvState& state = source.state();
   if (state.applied < disk_.base) return false;
   if (disk_.term(state.applied) != state.term) {

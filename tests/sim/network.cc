@@ -32,6 +32,9 @@ std::string text_of(const server::PeerMessage& message) {
   if (const auto* report = std::get_if<server::NodeReport>(&message)) return report->disk_low ? "disk low" : "disk ok";
   if (const auto* transfer = std::get_if<server::TransferRequest>(&message))
     return "transfer to n" + std::to_string(transfer->target.value);
+  if (const auto* change = std::get_if<server::ChangeRequest>(&message)) return "change " + std::to_string(change->id);
+  if (const auto* answer = std::get_if<server::ChangeReply>(&message))
+    return "change " + std::to_string(answer->id) + (answer->result.index() == 0 ? " appended" : " refused");
   return "other";
 }
 
@@ -44,7 +47,8 @@ Network::Network(World& world, const NetworkFaults& faults, std::size_t nodes, G
       random_(world.salted_seed(), 2),
       nodes_(nodes),
       links_(nodes * nodes),
-      running_(nodes) {}
+      running_(nodes),
+      admission_(nodes) {}
 
 raft::Duration Network::delay() {
   if (storms_ > 0 && random_.chance(kStormSlow)) return random_.between(faults_.delay_min, kStormSlowMax);
@@ -122,13 +126,51 @@ void Network::close(std::size_t from, std::size_t to, std::size_t lane) {
   connection.breaking = false;
   // What was under way is lost with it.
   ++connection.number;
-  Event event{.kind = EventKind::reconnect};
+  call(from, to, lane, random_.between(kReconnectMin, kReconnectMax));
+  Event event{.kind = EventKind::unreachable};
   event.node = static_cast<std::uint8_t>(from);
   event.peer = static_cast<std::uint8_t>(to);
   event.lane = static_cast<std::uint8_t>(lane);
-  world_.post(random_.between(kReconnectMin, kReconnectMax), event);
-  event.kind = EventKind::unreachable;
   world_.post(random_.between(raft::Duration{}, milliseconds(2)), event);
+  see_guest_off(to, from);
+}
+
+void Network::call(std::size_t from, std::size_t to, std::size_t lane, raft::Duration after) {
+  Event event{.number = ++link(from, to).lanes[lane].call, .kind = EventKind::reconnect};
+  event.node = static_cast<std::uint8_t>(from);
+  event.peer = static_cast<std::uint8_t>(to);
+  event.lane = static_cast<std::uint8_t>(lane);
+  world_.post(after, event);
+}
+
+void Network::set_members(std::size_t node, const std::vector<raft::Member>& members,
+                          const std::vector<raft::NodeId>& retired) {
+  const Admission::Changed changed = admission_.set_members(node, members, retired);
+  for (const std::size_t peer : changed.gone) leave(node, peer);
+  for (const std::size_t peer : changed.fresh)
+    for (std::size_t lane = 0; lane < server::kLanes; ++lane)
+      call(node, peer, lane, random_.between(raft::Duration{}, kReconnectMin));
+}
+
+void Network::leave(std::size_t node, std::size_t peer) {
+  for (std::size_t lane = 0; lane < server::kLanes; ++lane) {
+    Connection& outbound = link(node, peer).lanes[lane];
+    outbound.up = outbound.breaking = false;
+    ++outbound.number;
+    ++outbound.call;
+    close(peer, node, lane);
+    ++link(peer, node).lanes[lane].number;  // its last words, too
+  }
+  // What was outbound here was inbound there.
+  see_guest_off(peer, node);
+}
+
+void Network::see_guest_off(std::size_t node, std::size_t guest) {
+  if (!admission_.is_guest(node, guest)) return;
+  for (const Connection& connection : link(guest, node).lanes)
+    if (connection.up) return;
+  admission_.guest_left(node, guest);
+  leave(node, guest);
 }
 
 void Network::on_break(const Event& event) {
@@ -140,14 +182,18 @@ void Network::on_break(const Event& event) {
 
 void Network::on_reconnect(const Event& event) {
   Connection& connection = link(event.node, event.peer).lanes[event.lane];
-  if (connection.up || !running_[event.node]) return;
+  if (connection.up || event.number != connection.call || !running_[event.node]) return;
+  if (!admission_.speaks_with(event.node, event.peer)) return;
   // A handshake needs both directions.
   if (running_[event.peer] && both_ways(event.node, event.peer) && greeter_(event.node, event.peer)) {
     connection.up = true;
     connection.last_arrival = world_.now();
+    if (admission_.let_in(event.peer, event.node))
+      for (std::size_t lane = 0; lane < server::kLanes; ++lane)
+        call(event.peer, event.node, lane, random_.between(raft::Duration{}, kReconnectMin));
     return;
   }
-  world_.post(random_.between(kReconnectMin, kReconnectMax), event);
+  call(event.node, event.peer, event.lane, random_.between(kReconnectMin, kReconnectMax));
 }
 
 void Network::break_connections(std::size_t from, std::size_t to) {
@@ -156,30 +202,24 @@ void Network::break_connections(std::size_t from, std::size_t to) {
 
 void Network::process_died(std::size_t node) {
   running_[node] = false;
+  admission_.forget(node);
   const bool last_words_arrive = random_.chance(500);
   for (std::size_t peer = 0; peer < nodes_; ++peer) {
     if (peer == node) continue;
     break_connections(peer, node);
     for (Connection& connection : link(node, peer).lanes) {
       connection.up = false;
+      ++connection.call;
       if (!last_words_arrive) ++connection.number;
     }
+    see_guest_off(peer, node);
   }
 }
 
 void Network::process_started(std::size_t node) {
   running_[node] = true;
-  for (std::size_t peer = 0; peer < nodes_; ++peer) {
-    if (peer == node) continue;
-    for (std::size_t lane = 0; lane < server::kLanes; ++lane) {
-      ++link(node, peer).lanes[lane].number;
-      Event event{.kind = EventKind::reconnect};
-      event.node = static_cast<std::uint8_t>(node);
-      event.peer = static_cast<std::uint8_t>(peer);
-      event.lane = static_cast<std::uint8_t>(lane);
-      world_.post(random_.between(raft::Duration{}, kReconnectMin), event);
-    }
-  }
+  for (std::size_t peer = 0; peer < nodes_; ++peer)
+    for (Connection& connection : link(node, peer).lanes) ++connection.number;
 }
 
 void Network::cut(const Ways& ways) {

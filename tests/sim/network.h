@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/messages.h"
+#include "tests/sim/admission.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/topology.h"
 #include "tests/sim/world.h"
@@ -28,7 +29,12 @@ class Network {
   // The message of a deliver event if it arrives, for its receiver.
   std::optional<server::PeerMessage> arrives(const Event& event);
 
-  // What a node's process does to its connections.
+  // Whom a node speaks with from now on: TransportPort::set_members.
+  void set_members(std::size_t node, const std::vector<raft::Member>& members,
+                   const std::vector<raft::NodeId>& retired);
+  const Admission& admission() const { return admission_; }
+
+  // What a node's process does to its connections. One that starts speaks with nobody before it is told whom.
   void process_died(std::size_t node);
   void process_started(std::size_t node);
   void on_reconnect(const Event& event);
@@ -52,6 +58,7 @@ class Network {
     bool up = false;
     bool breaking = false;     // somebody will notice that nothing gets through
     std::uint32_t number = 0;  // rises with every new connection
+    std::uint32_t call = 0;    // of the attempts to connect: only the latest goes on
     raft::Instant last_arrival;
   };
   struct Link {
@@ -61,6 +68,10 @@ class Network {
   Link& link(std::size_t from, std::size_t to) { return links_[from * nodes_ + to]; }
   raft::Duration delay();
   void close(std::size_t from, std::size_t to, std::size_t lane);
+  void call(std::size_t from, std::size_t to, std::size_t lane, raft::Duration after);
+  // `node` speaks with this peer no more.
+  void leave(std::size_t node, std::size_t peer);
+  void see_guest_off(std::size_t node, std::size_t guest);
   void deliver_at(raft::Instant at, std::size_t from, std::size_t to, std::size_t lane, server::PeerMessage message,
                   std::uint32_t connection);
 
@@ -72,6 +83,7 @@ class Network {
   std::size_t nodes_;
   std::vector<Link> links_;
   std::vector<bool> running_;
+  Admission admission_;
   Slab<server::PeerMessage> messages_;
   std::uint64_t delivered_ = 0;
 };

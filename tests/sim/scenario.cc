@@ -49,7 +49,7 @@ void draw_disk(Random& random, DiskFaults& disk) {
 }
 
 void draw_clocks(Random& random, Scenario& scenario) {
-  scenario.clock_ppm.assign(scenario.nodes, 0);
+  scenario.clock_ppm.assign(scenario.machines(), 0);
   if (scenario.lease_reads) scenario.clock_fault_ppm_max = 27'000;
   if (!random.chance(500)) return;
   // Crystals are off by 100 ppm at worst; some runs have clocks that are off by a hundred times that.
@@ -76,7 +76,7 @@ constexpr Appetite kAppetites[] = {
     {FaultKind::one_way, 400, 4},       {FaultKind::bridge, 200, 2},        {FaultKind::chain, 200, 2},
     {FaultKind::star, 200, 2},          {FaultKind::deaf, 200, 2},          {FaultKind::mute, 200, 2},
     {FaultKind::random_links, 250, 3},  {FaultKind::flap, 250, 3},          {FaultKind::break_connections, 300, 3},
-    {FaultKind::storm, 200, 2},         {FaultKind::transfer, 400, 4},
+    {FaultKind::storm, 200, 2},         {FaultKind::transfer, 400, 4},      {FaultKind::membership, 500, 12},
 };
 
 void draw_weights(Random& random, std::array<unsigned, kFaultKinds>& weights) {
@@ -96,7 +96,7 @@ void leave_out(Scenario& scenario, const Changes& changes) {
   if (changes.left_out(Condition::breaks)) network.break_in_thousand = 0;
   if (changes.left_out(Condition::slow_syncs)) scenario.disk.slow_in_thousand = 0;
   if (changes.left_out(Condition::no_images)) scenario.disk.no_image_in_thousand = 0;
-  if (changes.left_out(Condition::clock_drift)) scenario.clock_ppm.assign(scenario.nodes, 0);
+  if (changes.left_out(Condition::clock_drift)) scenario.clock_ppm.assign(scenario.machines(), 0);
   if (changes.left_out(Condition::small_limits)) {
     const raft::Options defaults;
     raft::Options& raft = scenario.replica.raft;
@@ -135,6 +135,8 @@ Scenario draw_scenario(std::uint64_t seed, const Changes& changes) {
   draw_network(random, scenario.network);
   draw_disk(random, scenario.disk);
   draw_weights(random, scenario.weights);
+  if (scenario.weights[static_cast<std::size_t>(FaultKind::membership)] > 0 && scenario.nodes < kMachinesMax)
+    scenario.guests = random.between(1, kMachinesMax - scenario.nodes);
   scenario.fault_interval_max = milliseconds(random.between(300, 4000));
   scenario.fault_time = kFaultTimeMin + milliseconds(random.between(0, 10'000));
   scenario.partial_heal = scenario.nodes >= 3 && random.chance(400);

@@ -11,6 +11,9 @@
 
 namespace tenaz::sim {
 
+// No run has more machines.
+inline constexpr std::size_t kMachinesMax = 9;
+
 // What goes wrong at a moment, and for most of them, stays so for a while. Numbered in faults.h.
 enum class FaultKind : std::uint8_t {
   // Processes.
@@ -50,7 +53,7 @@ enum class FaultKind : std::uint8_t {
   storm,  // much is lost and late, everywhere
   // Operators.
   transfer,
-  membership,  // its place: a change that an operator asks for at any moment. Never drawn yet
+  membership,  // a change that an operator asks for (operators.h)
 };
 inline constexpr std::size_t kFaultKinds = static_cast<std::size_t>(FaultKind::membership) + 1;
 const char* to_string(FaultKind kind);
@@ -79,11 +82,13 @@ struct DiskFaults {
 };
 
 struct Scenario {
-  std::size_t nodes = 3;
+  std::size_t nodes = 3;   // that found the cluster
+  std::size_t guests = 0;  // that wait to be added
+  std::size_t machines() const { return nodes + guests; }
   server::ReplicaOptions replica;
   NetworkFaults network;
   DiskFaults disk;
-  bool lease_reads = false;
+  bool lease_reads = false;  // on at first; otherwise off for good
   std::vector<std::int64_t> clock_ppm;  // [node]: what its clock gains, in microseconds per second
   // A fault of its clock comes on top. With lease reads no clock runs a tenth faster than another (raft/lease.h).
   std::int64_t clock_fault_ppm_max = 200'000;

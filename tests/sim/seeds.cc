@@ -26,10 +26,12 @@ void check_that_things_happened(const Totals& totals) {
   EXPECT_GT(sum.installs, totals.runs / 2);
   EXPECT_GT(sum.fenced, 0U);
   EXPECT_GT(sum.states_restored, 0U);
+  EXPECT_GT(sum.configurations, 2 * totals.runs);
+  EXPECT_GT(sum.changes, totals.runs / 2);
+  EXPECT_GT(sum.retired, totals.runs / 10);
+  EXPECT_LT(sum.quorums_lost, totals.runs / 100);
   for (std::size_t kind = 0; kind < kFaultKinds; ++kind)
-    if (static_cast<FaultKind>(kind) != FaultKind::membership) {
-      EXPECT_GT(sum.struck[kind], 0U) << "nothing was struck by " << to_string(static_cast<FaultKind>(kind));
-    }
+    EXPECT_GT(sum.struck[kind], 0U) << "nothing was struck by " << to_string(static_cast<FaultKind>(kind));
   for (std::size_t step = 0; step < kSteps; ++step)
     EXPECT_GT(sum.ended_at[step], 0U) << "nothing crashed at the step " << to_string(static_cast<Step>(step));
 }

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "raft/describe.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/operators.h"
 
 namespace tenaz::sim {
 namespace {
@@ -19,13 +21,17 @@ class Simulation {
  private:
   void suffer();
   void recover();
+  void membership_must_settle();
+  void removed_must_stop();
   void must_accept_a_write(const std::vector<std::size_t>& nodes, const std::string& who);
   Report report();
 
   const Changes& changes_;
   const Scenario scenario_;
   Cluster cluster_;
+  Operators operators_;
   Faults faults_;
+  bool quorum_lost_ = false;
   raft::Instant faults_ended_;
   double recovery_seconds_ = 0;
 };
@@ -34,8 +40,9 @@ Simulation::Simulation(std::uint64_t seed, const Changes& changes, std::FILE* tr
     : changes_(changes),
       scenario_(draw_scenario(seed, changes)),
       cluster_(seed, changes.salt, scenario_, trace, [this](const Event& event) { faults_.handle(event); }),
+      operators_(cluster_.world(), scenario_, cluster_.checker(), cluster_.clients(), cluster_.machines()),
       faults_(cluster_.world(), cluster_.network(), cluster_.identities(), cluster_.checker(), cluster_.clients(),
-              scenario_, changes_.skipped, cluster_.machines()) {}
+              operators_, scenario_, changes_.skipped, cluster_.machines()) {}
 
 void Simulation::suffer() {
   World& world = cluster_.world();
@@ -60,15 +67,59 @@ void Simulation::must_accept_a_write(const std::vector<std::size_t>& nodes, cons
 void Simulation::recover() {
   World& world = cluster_.world();
   faults_ended_ = world.now();
-  if (scenario_.partial_heal) must_accept_a_write(faults_.heal_majority(), "a well connected majority");
+  if (scenario_.partial_heal) {
+    const auto majority = faults_.heal_majority();
+    if (!majority.empty()) must_accept_a_write(majority, "a well connected majority");
+  }
   faults_.heal_all();
-  const std::vector<std::size_t> sound = faults_.sound_nodes();
-  must_accept_a_write(sound, "the cluster");
+  // Operators take care, but a node can lose what it promised after it was asked for.
+  quorum_lost_ = !faults_.quorum_is_sound();
+  if (quorum_lost_) return cluster_.clients().stop();
+  must_accept_a_write(faults_.sound_members(), "the cluster");
+  membership_must_settle();
+  const std::vector<std::size_t> sound = faults_.sound_members();
   for (const std::size_t node : sound) must_accept_a_write({node}, node_name(node));
+  removed_must_stop();
   cluster_.clients().stop();
   const auto settled = [&] { return cluster_.clients().idle() && cluster_.converged(sound); };
   if (!cluster_.run_until(world.now() + kRecoveryBound, settled) && !world.failed())
     world.fail("the nodes do not come to the same state");
+}
+
+// What operators have asked for happens, or does not any more; no change is half done; who has caught up votes.
+void Simulation::membership_must_settle() {
+  World& world = cluster_.world();
+  const auto settled = [this] {
+    const auto& [index, last] = cluster_.checker().last_configuration();
+    for (const std::size_t node : faults_.sound_members()) {
+      Machine& machine = *cluster_.machines()[node];
+      if (!machine.serves() || machine.replica().core().configuration_index() != index) return false;
+    }
+    return operators_.quiet() && !last.joint() && faults_.promotable().empty();
+  };
+  if (!cluster_.run_until(world.now() + kRecoveryBound, settled) && !world.failed())
+    world.fail("the membership does not settle: " + raft::describe(cluster_.checker().last_configuration().second));
+}
+
+// Whoever was removed, and calls somebody who knows it.
+void Simulation::removed_must_stop() {
+  World& world = cluster_.world();
+  const auto& machines = cluster_.machines();
+  const auto is_told = [&](std::size_t node) {
+    for (std::size_t peer = 0; peer < machines.size(); ++peer)
+      if (machines[peer]->serves() &&
+          (machines[node]->joining() || cluster_.network().admission().speaks_with(node, peer)) &&
+          cluster_.network().admission().judge(peer, node, false) == Admission::Verdict::removed)
+        return true;
+    return false;
+  };
+  const auto stopped = [&] {
+    for (const raft::NodeId id : cluster_.checker().last_configuration().second.retired)
+      if (machines[node_of(id)]->running() && is_told(node_of(id))) return false;
+    return true;
+  };
+  if (!cluster_.run_until(world.now() + kRecoveryBound, stopped) && !world.failed())
+    world.fail("a node that was removed does not stop");
 }
 
 Report Simulation::report() {
@@ -79,6 +130,12 @@ Report Simulation::report() {
   report.simulated_seconds = std::chrono::duration<double>(cluster_.world().since_start()).count();
   report.recovery_seconds = recovery_seconds_;
   report.nodes = scenario_.nodes;
+  report.changes = operators_.done();
+  report.changes_refused = operators_.refused();
+  report.configurations = cluster_.checker().configurations();
+  for (std::size_t node = 0; node < scenario_.machines(); ++node)
+    report.retired += cluster_.identities().of(node).retired ? 1 : 0;
+  report.quorums_lost = quorum_lost_ ? 1 : 0;
   const Clients& clients = cluster_.clients();
   report.operations = clients.operations();
   report.acknowledged = clients.acknowledged();

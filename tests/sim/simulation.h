@@ -21,6 +21,11 @@ struct Report {
   double recovery_seconds = 0;  // from the end of the faults to the first write that was accepted
   // What happened, to see that a run is not empty.
   std::size_t nodes = 0;
+  std::uint64_t changes = 0;          // of the membership, done
+  std::uint64_t changes_refused = 0;  // or without an answer
+  std::uint64_t configurations = 0;   // committed
+  std::uint64_t retired = 0;          // nodes that were removed and have stopped
+  std::uint64_t quorums_lost = 0;     // runs in which too many of those that became needed had lost what they promised
   std::uint64_t operations = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t reads = 0;

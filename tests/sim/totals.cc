@@ -29,7 +29,8 @@ void Totals::add(const Report& report) {
   for (const Field field :
        {&Report::events, &Report::operations, &Report::acknowledged, &Report::reads, &Report::lists,
         &Report::lease_reads, &Report::refused, &Report::unknown, &Report::applied, &Report::leaders, &Report::crashes,
-        &Report::installs, &Report::states_restored, &Report::fenced, &Report::faults})
+        &Report::installs, &Report::states_restored, &Report::fenced, &Report::faults, &Report::changes,
+        &Report::changes_refused, &Report::configurations, &Report::retired, &Report::quorums_lost})
     sum.*field += report.*field;
   for (std::size_t kind = 0; kind < kFaultKinds; ++kind) sum.struck[kind] += report.struck[kind];
   for (std::size_t step = 0; step < kSteps; ++step) sum.ended_at[step] += report.ended_at[step];
@@ -55,6 +56,9 @@ std::string summary(Totals& totals, double cpu_seconds) {
   out += text("%llu faults, %llu crashes, %llu leaders, %llu snapshots installed, %llu states restored, %llu disks fenced\n",
               number(sum.faults), number(sum.crashes), number(sum.leaders), number(sum.installs),
               number(sum.states_restored), number(sum.fenced));
+  out += text("%llu changes of membership done, %llu not, %llu configurations, %llu nodes removed, %llu quorums lost\n",
+              number(sum.changes), number(sum.changes_refused), number(sum.configurations), number(sum.retired),
+              number(sum.quorums_lost));
   std::vector<double>& recoveries = totals.recoveries;
   out += text("a write is accepted after the faults have ended: p50 %.2f s, p99 %.2f s, p99.9 %.2f s, max %.2f s\n",
               percentile(recoveries, 50), percentile(recoveries, 99), percentile(recoveries, 99.9),
