@@ -19,8 +19,10 @@ PROGRAMS = {
     "server_app_tests": ("tests/unit/server_app", []),
     "integration_tests": ("tests/integration", ["tenazd", "tenazctl"]),
 }
-# What needs neither RocksDB nor sockets: some seconds to build and run.
-FAST = ("raft_scripts_test", "raft_test", "tenaz-sim", "server_replica_test")
+# Of a room that needs no other: a mutant is built in seconds.
+CORE = ("raft_scripts_test", "raft_test")
+# What needs no sockets.
+QUICK = (*CORE, "tenaz-sim", "server_replica_test")
 SIMULATOR = "tenaz-sim"
 
 
