@@ -226,7 +226,7 @@ void Host::drain(std::chrono::nanoseconds timeout) {
     if (replica_) replica_->drain();
   });
   for (;;) {
-    on_replica([&] { waiting = replica_ ? replica_->waiting() : 0; });
+    on_replica([&] { waiting = additions_.size() + (replica_ ? replica_->waiting() : 0); });
     if (waiting == 0 || boot_now() >= until) break;
     std::this_thread::sleep_for(kDrainCheckInterval);
   }

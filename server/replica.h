@@ -106,7 +106,7 @@ class Replica {
   // The others say so: whoever asked this node for just that is told that it is done.
   void on_removed();
   // Calls that wait for an answer.
-  std::size_t waiting() const { return waiters_.size(); }
+  std::size_t waiting() const { return waiters_.size() + changes_.size(); }
   // Reads that are confirmed, or wait for a revision, and wait for the state to get there.
   std::size_t reads_held_back() const { return reads_behind_.size() + revisions_behind_.size(); }
 

@@ -251,6 +251,19 @@ TEST_F(ReplicaMembership, StoppingAnswersWhatWaits) {
   EXPECT_TRUE(answer->not_applied);
 }
 
+// A host that stops gives what waits a moment to be done.
+TEST_F(ReplicaMembership, WhatWaitsIsCountedWhileThisNodeDrains) {
+  lead_of_three();
+  EXPECT_EQ(replica->waiting(), 0U);
+  ask(add(4));
+  replica->drain();
+  EXPECT_EQ(replica->waiting(), 1U);
+  acknowledge(2);
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->done());
+  EXPECT_EQ(replica->waiting(), 0U);
+}
+
 // Messages to those who are gone are not sent; who is to come is spoken with at once.
 TEST_F(ReplicaMembership, TheTransportFollowsTheConfiguration) {
   lead_of_three();
