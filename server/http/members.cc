@@ -89,11 +89,19 @@ std::string take_name(const json::value& value, std::string& to) {
   return {};
 }
 
+// Of no machine in particular: to listen at, not to be called at.
+bool names_no_host(std::string_view address) {
+  return address.starts_with("0.0.0.0:") || address.starts_with("[::]:");
+}
+
 std::string take_address(const json::value& value, std::string& to) {
   const json::string* text = value.if_string();
   std::string address = text == nullptr ? std::string{} : std::string(text->data(), text->size());
   if (!valid_address(address)) {
     return "must be a string host:port";
+  }
+  if (names_no_host(address)) {
+    return "must be an address that others can call, not " + address;
   }
   to = std::move(address);
   return {};

@@ -100,7 +100,9 @@ bool decode_key(Exchange& exchange, std::string_view text) {
 bool decode_id(Exchange& exchange, std::string_view text) {
   std::uint64_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error == std::errc{} && end == text.data() + text.size() && id >= 1 && id <= kMaxNodeId) {
+  // One spelling for each: "01" may be a slip for 10.
+  const bool plain = error == std::errc{} && end == text.data() + text.size() && text.front() != '0';
+  if (plain && id <= kMaxNodeId) {
     exchange.member = raft::NodeId{id};
     return true;
   }

@@ -131,6 +131,8 @@ TEST_F(Members, BadBodiesAreRefusedBeforeAnybodyIsAsked) {
       {R"({"id":9007199254740992,"peer":"h:1","client":"h:2"})", "\"id\" must be"},
       {R"({"id":4,"peer":"h","client":"h:2"})", "\"peer\" must be a string host:port"},
       {R"({"id":4,"peer":7490,"client":"h:2"})", "\"peer\" must be"},
+      {R"({"id":4,"peer":"0.0.0.0:7490","client":"h:2"})", "\"peer\" must be an address that others can call"},
+      {R"({"id":4,"peer":"h:1","client":"[::]:7480"})", "\"client\" must be an address that others can call"},
       {R"({"id":4,"peer":"http://h:1","client":"h:2"})", "\"peer\" must be"},
       {R"({"id":4,"peer":")" + long_host + R"(:1","client":"h:2"})", "\"peer\" must be"},
       {R"({"id":4,"peer":"h:1","client":""})", "\"client\" must be"},
@@ -155,7 +157,7 @@ TEST_F(Members, BadBodiesAreRefusedBeforeAnybodyIsAsked) {
 }
 
 TEST_F(Members, BadPathsAndMethods) {
-  for (const char* id : {"0", "x", "-1", "4x", "9007199254740992", "18446744073709551616", "%34"}) {
+  for (const char* id : {"0", "01", "x", "-1", "4x", "9007199254740992", "18446744073709551616", "%34"}) {
     for (const Reply& reply : {remove(id), promote(id)}) {
       EXPECT_EQ(reply.status, 400u) << id;
       EXPECT_EQ(reply.problem(), "bad_parameter") << id;
