@@ -19,7 +19,7 @@ namespace tenaz::sim {
 class Applier final : public server::StatePort {
  public:
   Applier(World& world, Checker& checker, Random& random, const Scenario& scenario, Disk& disk, ModelLog& log,
-          Fate& fate, std::size_t node, std::uint32_t life);
+          Fate& fate, std::size_t node, std::uint32_t life, StoredNode* stored);
 
   void apply(std::vector<raft::Entry> entries) override;
   // Until told otherwise (0) each step takes up to this much longer.
@@ -27,6 +27,12 @@ class Applier final : public server::StatePort {
   // A block of the state is broken: found when the next entries are applied.
   void corrupt() { corrupt_ = true; }
   bool corrupted() const { return corrupt_; }
+  // In the real-storage tier: what has become durable by itself.
+  void see_durable();
+  // In the real-storage tier: fails the run if the store does not hold what the model does.
+  void compare();
+  // It stops the process if damage is known of, and else fails the run.
+  void storage_failed(const storage::Error& error);
   // A fetched snapshot, to be put in force behind the entries that wait.
   void install(const raft::SnapshotMeta& meta, KvState state);
 
@@ -50,6 +56,9 @@ class Applier final : public server::StatePort {
 
   void push(Item item);
   void schedule(EventKind kind, raft::Duration after);
+  void report_durable();
+  void apply_stored(const std::vector<raft::Entry>& entries, std::size_t replies_before,
+                    const storage::ApplyOutcome& outcome);
   void apply_now(const std::vector<raft::Entry>& entries, storage::ApplyOutcome& outcome);
 
   World& world_;
@@ -61,6 +70,7 @@ class Applier final : public server::StatePort {
   Fate& fate_;
   const std::size_t node_;
   const std::uint32_t life_;
+  StoredNode* const stored_;  // null: model storage
   KvState state_;
   std::deque<Item> queue_;
   raft::Duration slower_by_{};

@@ -96,6 +96,7 @@ std::string to_options(const Changes& changes) {
   if (changes.until > raft::Duration{})
     text += " --until-ms " +
             std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(changes.until).count());
+  if (changes.real_storage) text += " --storage real";
   if (changes.salt != 0) text += " --salt " + std::to_string(changes.salt);
   return text;
 }
@@ -103,6 +104,10 @@ std::string to_options(const Changes& changes) {
 bool parse_option(const std::string& name, const std::string& value, Changes& changes) {
   if (name == "--skip") return parse_ranges(value, changes.skipped);
   if (name == "--calm") return parse_conditions(value, changes.calm);
+  if (name == "--storage") {
+    changes.real_storage = value == "real";
+    return value == "real" || value == "model";
+  }
   const auto parsed = number(value);
   if (!parsed) return false;
   if (name == "--nodes") {

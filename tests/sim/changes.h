@@ -31,6 +31,7 @@ struct Changes {
   std::set<std::uint64_t> skipped;  // faults, by number
   std::set<Condition> calm;         // conditions that are left out
   raft::Duration until{};           // faults and clients end then; 0: as drawn
+  bool real_storage = false;        // production storage beside the model of a disk
   std::uint64_t salt = 0;           // other draws of everything but scenario and faults
 
   bool left_out(Condition condition) const { return calm.contains(condition); }

@@ -161,7 +161,10 @@ void Cluster::judge() {
 }
 
 std::uint64_t Cluster::fingerprint() {
-  for (const auto& machine : machines_) world_.remember(machine->disk().state.digest);
+  for (const auto& machine : machines_) {
+    world_.remember(machine->disk().state.digest);
+    if (machine->stored_fingerprint() != 0) world_.remember(machine->stored_fingerprint());
+  }
   world_.remember(checker_.commands());
   return world_.fingerprint();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/fingerprint.h"
+#include "tests/sim/stored_node.h"
 
 namespace tenaz::sim {
 
@@ -48,6 +49,16 @@ void Disk::replace(const raft::SnapshotMeta& meta, const KvState& with) {
   configuration_index = meta.configuration_index;
   log.clear();
   state = with;
+  later.clear();
+}
+
+const raft::LogReader& ModelLog::reader() const {
+  if (stored_) return stored_->log();
+  return disk_;
+}
+
+std::uint64_t ModelLog::bytes() const {
+  return stored_ ? stored_->log().bytes() : disk_.log.size() * 100;
 }
 
 void ModelLog::write(raft::Persist write) {
@@ -67,6 +78,7 @@ void ModelLog::reset(const raft::SnapshotMeta& meta, KvState state) {
 }
 
 raft::Index ModelLog::compaction_target(raft::Index limit) const {
+  if (stored_) return stored_->log().compaction_target(limit, scenario_.log_retain * 100);
   const std::uint64_t last = disk_.last_index().value;
   return std::min(limit, raft::Index(last - std::min(last, scenario_.log_retain)));
 }
@@ -103,9 +115,13 @@ void ModelLog::synced() {
     return;
   }
   if (fate_.ends_at(Step::sync_begun)) return;
-  if (sync_fails_) return fate_.end("stops: fsync failed");
+  if (sync_fails_ && !stored_) return fate_.end("stops: fsync failed");
   const bool one_report = random_.chance(500);
   for (; under_way_ > 0; --under_way_) {
+    if (stored_) {
+      if (stored_ahead_ == 0 && !store_ahead()) return;
+      --stored_ahead_;
+    }
     make_durable(queue_.front());
     if (fate_.ends_at(Step::synced)) return queue_.pop_front();
     const bool group_goes_on = one_report && under_way_ > 1 && std::holds_alternative<raft::Persist>(queue_[1]);
@@ -122,6 +138,60 @@ void ModelLog::crash() {
       queue_.pop_front();
     }
   queue_.clear();
+}
+
+std::size_t ModelLog::next_group() const {
+  std::size_t count = 0;
+  while (count < std::max<std::size_t>(under_way_, 1) && count < queue_.size() &&
+         std::holds_alternative<raft::Persist>(queue_[count]))
+    ++count;
+  return std::max<std::size_t>(count, 1);
+}
+
+bool ModelLog::store_ahead() {
+  stored_->platform().keep_up();
+  if (sync_fails_) stored_->tree().fail_next_sync();
+  attempted_ = true;
+  const std::size_t group = next_group();
+  storage::Result<void> done;
+  if (const auto* compact = std::get_if<Compact>(&queue_.front())) {
+    done = stored_->log().compact(compact->index, compact->configuration, compact->configuration_index);
+  } else if (const auto* reset = std::get_if<Reset>(&queue_.front())) {
+    done = stored_->log().reset(reset->meta, stored_->received_directory());
+  } else {
+    std::vector<raft::Persist> writes;
+    for (std::size_t i = 0; i < group; ++i) writes.push_back(std::get<raft::Persist>(queue_[i]));
+    done = stored_->log().write(writes);
+  }
+  stored_->tree().recover();
+  if (!done) {
+    if (!sync_fails_) world_.fail(node_name(node_) + ": " + done.error().message);
+    fate_.end("stops: fsync failed");
+    return false;
+  }
+  attempted_ = false;
+  stored_ahead_ = group;
+  return true;
+}
+
+std::vector<Disk> ModelLog::may_be_found() {
+  for (; stored_ahead_ > 0; --stored_ahead_) {
+    make_durable(queue_.front());
+    queue_.pop_front();
+  }
+  std::vector<Disk> found{disk_};
+  if (queue_.empty()) return found;
+  Disk after = disk_;
+  for (std::size_t i = 0, group = next_group(); i < group; ++i) {
+    if (const auto* write = std::get_if<raft::Persist>(&queue_[i]))
+      after.store(*write);
+    else if (const auto* compact = std::get_if<Compact>(&queue_[i]))
+      after.cut(compact->index, compact->configuration, compact->configuration_index);
+    else
+      after.replace(std::get<Reset>(queue_[i]).meta, std::get<Reset>(queue_[i]).state);
+  }
+  found.push_back(std::move(after));
+  return found;
 }
 
 // The report takes its time to get from the writer's thread to the replica's.

@@ -6,6 +6,8 @@
 
 #include <deque>
 #include <functional>
+#include <map>
+#include <memory>
 #include <variant>
 
 #include "server/ports.h"
@@ -17,6 +19,9 @@
 
 namespace tenaz::sim {
 
+class FileTree;
+class StoredNode;
+
 struct Disk final : raft::LogReader {
   raft::HardState hard_state;
   raft::Index base;  // the log begins behind it
@@ -25,6 +30,10 @@ struct Disk final : raft::LogReader {
   raft::Index configuration_index;
   std::deque<raft::Entry> log;
   KvState state;  // as last flushed
+  // In the real-storage tier: states that may be found instead, since RocksDB writes them out when it likes.
+  std::map<raft::Index, KvState> later;
+  // In the real-storage tier, of a copy of the disk: all that was promised.
+  std::shared_ptr<FileTree> files;
   // Entries here cannot be read (0: all can), and whether somebody has tried.
   raft::Index broken;
   mutable bool broken_found = false;
@@ -48,7 +57,7 @@ class ModelLog final : public server::LogPort {
  public:
   // `distrust`: remembers a peer whose disk went back.
   ModelLog(World& world, Checker& checker, Random& random, const Scenario& scenario, Disk& disk, Fate& fate,
-           std::size_t node, std::uint32_t life, std::function<void(raft::NodeId)> distrust)
+           std::size_t node, std::uint32_t life, std::function<void(raft::NodeId)> distrust, StoredNode* stored)
       : world_(world),
         checker_(checker),
         random_(random),
@@ -57,14 +66,15 @@ class ModelLog final : public server::LogPort {
         fate_(fate),
         node_(node),
         life_(life),
-        distrust_(std::move(distrust)) {}
+        distrust_(std::move(distrust)),
+        stored_(stored) {}
 
-  const raft::LogReader& reader() const override { return disk_; }
+  const raft::LogReader& reader() const override;
   void write(raft::Persist write) override;
   void compact(raft::Index index, raft::Configuration configuration, raft::Index configuration_index) override;
   void distrust(raft::NodeId peer) override { distrust_(peer); }
   raft::Index compaction_target(raft::Index limit) const override;
-  std::uint64_t bytes() const override { return disk_.log.size() * 100; }
+  std::uint64_t bytes() const override;
 
   // A snapshot takes the place of state and log at once.
   void reset(const raft::SnapshotMeta& meta, KvState state);
@@ -80,6 +90,11 @@ class ModelLog final : public server::LogPort {
   void recover();
   // Power is lost.
   void crash();
+  // In the real-storage tier, for the moment when power is lost: what the disk holds if it is lost before the job at
+  // hand, and after it; and that job.
+  std::vector<Disk> may_be_found();
+  bool job_at_hand() const { return !queue_.empty(); }
+  void do_job_at_hand() { (void)store_ahead(); }
 
  private:
   struct Compact {
@@ -96,6 +111,10 @@ class ModelLog final : public server::LogPort {
   void push(Item item);
   void begin_sync();
   void make_durable(const Item& item);
+  // Of the real-storage tier: the first item of the queue, with all writes that follow in one batch, as production
+  // groups them.
+  bool store_ahead();
+  std::size_t next_group() const;
   void store(const raft::Persist& write);
   void report(const Item& item, bool last_of_group);
 
@@ -108,6 +127,9 @@ class ModelLog final : public server::LogPort {
   const std::size_t node_;
   const std::uint32_t life_;
   const std::function<void(raft::NodeId)> distrust_;
+  StoredNode* const stored_;      // null: model storage
+  std::size_t stored_ahead_ = 0;  // of queue_: in the stored log already
+  bool attempted_ = false;        // the next group, and it failed
   std::deque<Item> queue_;
   std::size_t under_way_ = 0;  // of queue_, from its front
   raft::Instant stalled_until_;

@@ -44,7 +44,7 @@ bool Faults::strike_disk(Fault& fault) {
     case FaultKind::corrupt_state:
       if (!may_lose_state(fault.node)) return false;
       note(fault, node_name(fault.node) + "'s state is damaged");
-      node.applier().corrupt();
+      node.corrupt_state(random);
       return true;
     case FaultKind::lose_state:
       if (!may_lose_state(fault.node)) return false;
@@ -110,8 +110,9 @@ bool Faults::break_log(Fault& fault) {
   if (!may_write_off(fault.node) || disk.log.empty()) return false;
   const raft::Index broken = disk.base + fault.random.between(1, disk.log.size());
   note(fault, node_name(fault.node) + "'s log is damaged at " + std::to_string(broken.value));
-  machine(fault).break_log(broken);
+  machine(fault).break_log(broken, fault.random);
   write_off(fault.node);
+  if (!machine(fault).up()) restart_later(fault.node, fault.random);
   return true;
 }
 
@@ -131,7 +132,7 @@ bool Faults::empty_disk(Fault& fault) {
 // for what it is; for step_back_disk it does not.
 void Faults::copy_disk(Fault& fault) {
   note(fault, "a copy is made of " + node_name(fault.node) + "'s disk");
-  fault.copy = machine(fault).disk();
+  fault.copy = machine(fault).copy_of_disk();
   fault.copied_identity = identities_.of(fault.node);
   if (fault.kind == FaultKind::put_back_disk) crash(fault.node, fault.random);
   later(fault, fault.random.between(milliseconds(200), milliseconds(5000)));

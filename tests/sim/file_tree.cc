@@ -185,7 +185,7 @@ void FileTree::flip(Node& file, std::uint64_t offset) {
     if (at < content->size()) (*content)[at] = static_cast<char>((*content)[at] ^ 0x10);
 }
 
-FileTree FileTree::rebuilt(Random* random) const {
+FileTree FileTree::rebuilt(Random* random, bool all) const {
   FileTree tree;
   std::unordered_map<const Node*, NodePtr> done;
   const std::function<NodePtr(const Node&)> found = [&](const Node& node) -> NodePtr {
@@ -194,7 +194,7 @@ FileTree FileTree::rebuilt(Random* random) const {
     done.emplace(&node, copy);
     copy->directory = node.directory;
     if (!node.directory) {
-      copy->durable = node.durable;
+      copy->durable = all ? node.data : node.durable;
       std::size_t whole = random && !node.unsynced.empty() ? random->below(node.unsynced.size() + 1) : 0;
       if (random && random->chance(300)) whole = node.unsynced.size();
       for (std::size_t i = 0; i < whole; ++i) perform(copy->durable, node.unsynced[i]);
@@ -206,7 +206,7 @@ FileTree FileTree::rebuilt(Random* random) const {
       copy->data = copy->durable;
       return copy;
     }
-    Names names = node.durable_names;
+    Names names = all ? node.names : node.durable_names;
     if (random) {
       const std::vector<bool> chosen = choose(node.changes, *random);
       for (std::size_t i = 0; i < chosen.size(); ++i)
@@ -221,11 +221,15 @@ FileTree FileTree::rebuilt(Random* random) const {
 }
 
 FileTree FileTree::after_power_loss(Random& random) const {
-  return rebuilt(&random);
+  return rebuilt(&random, false);
+}
+
+FileTree FileTree::as_seen() const {
+  return rebuilt(nullptr, true);
 }
 
 FileTree FileTree::durable() const {
-  return rebuilt(nullptr);
+  return rebuilt(nullptr, false);
 }
 
 void FileTree::lose_power_after(std::uint64_t steps, Random& random) {
@@ -245,7 +249,7 @@ std::optional<FileTree> FileTree::found_after_power_loss() {
 void FileTree::step() {
   if (power_lost_at_ == steps_++) {
     power_lost_at_.reset();
-    found_ = std::make_unique<FileTree>(rebuilt(loss_random_));
+    found_ = std::make_unique<FileTree>(rebuilt(loss_random_, false));
   }
 }
 

@@ -86,6 +86,8 @@ class FileTree {
   // What is found after a power loss now. This tree goes on as if nothing had happened, for whoever still has files
   // open.
   FileTree after_power_loss(Random& random) const;
+  // What is found after the process alone has ended.
+  FileTree as_seen() const;
   // All that is promised and no more.
   FileTree durable() const;
   // The power is lost before the step (of those that change something) that comes after `steps` more; whoever makes the
@@ -103,7 +105,7 @@ class FileTree {
   void step();
   NodePtr parent_of(std::string_view path, std::string& name) const;
   void change(Node& directory, Change change);
-  FileTree rebuilt(Random* random) const;
+  FileTree rebuilt(Random* random, bool all) const;
 
   NodePtr root_;
   bool sync_fails_ = false;

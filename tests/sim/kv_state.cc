@@ -54,7 +54,11 @@ storage::CommandResult KvState::refused(const Cell* cell) const {
   storage::CommandResult result;
   result.code = storage::CommandResult::Code::precondition_failed;
   result.revision = revision;
-  if (cell) result.mod_revision = cell->mod_revision;
+  if (cell) {
+    result.mod_revision = cell->mod_revision;
+    result.create_revision = cell->create_revision;
+    result.version = cell->version;
+  }
   return result;
 }
 
@@ -66,7 +70,7 @@ storage::CommandResult KvState::put(const storage::pb::Put& put) {
   if (before) digest ^= hash_of(put.key(), *before);
   digest ^= hash_of(put.key(), cell);
   storage::CommandResult result;
-  result.revision = result.mod_revision = revision;
+  result.revision = revision;
   result.create_revision = cell.create_revision;
   result.version = cell.version;
   remember({{put.key(), before ? std::optional(*before) : std::nullopt}});

@@ -13,11 +13,13 @@ constexpr unsigned kIdleTicksMax = 1000;
 }  // namespace
 
 Machine::Process::Process(Machine& machine, std::uint32_t life)
-    : log(machine.world_, machine.checker_, machine.random_, machine.scenario_, machine.disk_, machine.fate_,
+    : log(
+          machine.world_, machine.checker_, machine.random_, machine.scenario_, machine.disk_, machine.fate_,
           machine.node_, life,
-          [&machine](raft::NodeId peer) { machine.identities_.distrust(machine.node_, node_of(peer)); }),
+          [&machine](raft::NodeId peer) { machine.identities_.distrust(machine.node_, node_of(peer)); },
+          machine.stored_.get()),
       applier(machine.world_, machine.checker_, machine.random_, machine.scenario_, machine.disk_, log, machine.fate_,
-              machine.node_, life) {}
+              machine.node_, life, machine.stored_.get()) {}
 
 Machine::Machine(World& world, Network& network, Identities& identities, Checker& checker, const Scenario& scenario,
                  std::size_t node, Peers peers, Counters& counters)
@@ -35,6 +37,8 @@ Machine::Machine(World& world, Network& network, Identities& identities, Checker
   // Machines were not switched on together.
   clock_ = Clock(world.now(), raft::Instant(seconds(1)) + random_.between(raft::Duration{}, seconds(100'000)));
   set_clock_rate(0);
+  if (scenario.storage) stored_ = std::make_unique<StoredNode>(world, node, *scenario.storage);
+  may_be_found_ = {disk_};
 }
 
 Machine::~Machine() = default;
@@ -49,6 +53,7 @@ void Machine::start() {
   if (disk_.log_is_broken()) return world_.note(node_name(node_) + " does not start: its log is damaged");
   if (identities_.of(node_).fenced) return world_.note(node_name(node_) + " does not start: its disk is fenced");
   if (identities_.of(node_).retired) return world_.note(node_name(node_) + " does not start: it was removed");
+  if (stored_ && !open_stored()) return;
   ++life_;
   fate_.process_begins(life_);
   paused_until_ = busy_until_ = world_.now();
@@ -87,6 +92,7 @@ void Machine::take_part() {
   process_->replica = std::make_unique<server::Replica>(
       scenario_.replica, start,
       server::Replica::Ports{process_->log, process_->applier, *this, *this, static_cast<server::Probe&>(*this)});
+  if (state_damaged_) process_->applier.corrupt();
   network_.process_started(node_);
   const raft::Configuration& members = process_->replica->core().configuration();
   set_members(members.members, members.retired);
@@ -101,13 +107,24 @@ void Machine::crash() {
   ++life_;
   fetching_state_ = false;
   if (process_) {
-    process_->log.crash();
+    if (!stored_) process_->log.crash();
     // Found when it is next opened, if not before: whoever runs it moves the state away.
-    loses_state_ |= process_->applier.corrupted();
+    loses_state_ |= process_->applier.corrupted() && (!stored_ || fate_.ended());
+    if (stored_) lose_power();
     process_.reset();
     network_.process_died(node_);
+  } else if (stored_) {
+    lose_power();
   }
-  if (std::exchange(loses_state_, false)) disk_.state = {};
+  if (!std::exchange(loses_state_, false)) return;
+  disk_.state = {};
+  state_damaged_ = false;
+  if (!stored_) return;
+  stored_->remove_state();
+  for (Disk& disk : may_be_found_) {
+    disk.state = {};
+    disk.later.clear();
+  }
 }
 
 void Machine::stop() {
@@ -122,6 +139,9 @@ void Machine::stop() {
 void Machine::empty_disk() {
   disk_ = {};
   disk_.configuration = configuration_of_a_new_disk(scenario_, node_);
+  if (stored_) stored_->put_back(FileTree());
+  may_be_found_ = {disk_};
+  log_damaged_ = state_damaged_ = false;
   identities_.replace(node_);
 }
 
@@ -138,6 +158,11 @@ void Machine::set_clock_rate(std::int64_t ppm) {
 }
 
 void Machine::calm() {
+  // Damage that nobody has met is found by whoever looks after the machine, and the state moved away.
+  if (state_damaged_) {
+    loses_state_ = true;
+    crash();
+  }
   paused_until_ = busy_until_ = world_.now();
   cpu_cost_ = {};
   fate_.disarm();

@@ -15,6 +15,7 @@
 #include "tests/sim/identity.h"
 #include "tests/sim/network.h"
 #include "tests/sim/scenario.h"
+#include "tests/sim/stored_node.h"
 #include "tests/sim/world.h"
 
 namespace tenaz::sim {
@@ -60,7 +61,11 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   std::uint64_t boot() const { return boot_; }
   std::uint64_t next_sequence() { return ++sequence_; }
   server::Replica& replica() { return *process_->replica; }
-  const KvState& state() const { return process_->applier.state(); }
+  // In the real-storage tier it is compared with what is stored.
+  const KvState& state() const {
+    process_->applier.compare();
+    return process_->applier.state();
+  }
   Fate& fate() { return fate_; }
 
   // --- what is done to it -------------------------------------------------------------------------------------------
@@ -94,12 +99,17 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   // At the next crash the state is gone, the log is not.
   void lose_state_at_crash() { loses_state_ = true; }
   bool state_in_danger() const {
-    return loses_state_ || disk_.state_is_missing() || (process_ && process_->applier.corrupted());
+    return loses_state_ || state_damaged_ || disk_.state_is_missing() || (process_ && process_->applier.corrupted());
   }
   // While it does not run. A disk that lost something that was promised is never relied on again.
   void empty_disk();
-  void put_back(Disk copy) { disk_ = std::move(copy); }
-  void break_log(raft::Index index) { disk_.broken = index; }
+  Disk copy_of_disk() const;
+  void put_back(Disk copy);
+  // A block of the log cannot be read any more. In the real-storage tier the process ends with it.
+  void break_log(raft::Index index, Random& random);
+  void corrupt_state(Random& random);
+  // Names and sizes of what is stored; 0 in the model tier.
+  std::uint64_t stored_fingerprint() const { return stored_ ? stored_->tree().fingerprint() : 0; }
   void write_off() { written_off_ = true; }
   bool written_off() const { return written_off_; }
 
@@ -147,6 +157,13 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   void schedule_tick();
   void tick();
 
+  // machine_storage.cc: the real-storage tier
+  bool open_stored();
+  bool match_stored();
+  void lose_power();
+  bool receive_stored(Machine& source, const std::string& image, bool last);
+  bool restore_stored(Machine& source, const raft::SnapshotMeta& meta);
+
   // machine_images.cc
   void image_made(raft::NodeId peer);
   raft::Duration piece_time();
@@ -171,6 +188,10 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   Disk disk_;
   bool loses_state_ = false;
   bool written_off_ = false;
+  std::unique_ptr<StoredNode> stored_;  // null: model storage
+  std::vector<Disk> may_be_found_;      // by the model, when it is next opened
+  bool log_damaged_ = false;
+  bool state_damaged_ = false;
   Clock clock_;
   std::int64_t wall_ms_ = 0;
   Fate fate_;

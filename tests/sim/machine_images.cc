@@ -23,7 +23,7 @@ void Machine::make_image(raft::NodeId peer) {
 }
 
 void Machine::image_made(raft::NodeId peer) {
-  if (random_.chance(scenario_.disk.no_image_in_thousand))
+  if (state_damaged_ || random_.chance(scenario_.disk.no_image_in_thousand))
     return process_->replica->on_image(local_now(), peer, {}, {}, {});
   ++counters_.images;
   const KvState& state = process_->applier.state();
@@ -32,7 +32,14 @@ void Machine::image_made(raft::NodeId peer) {
   process_->image_order.emplace_back(peer, id);
   if (process_->image_order.size() > kImagesKept) {
     process_->images.erase(process_->image_order.front().second);
+    if (stored_) stored_->drop_image(process_->image_order.front().second);
     process_->image_order.pop_front();
+  }
+  if (stored_) {
+    const auto made = stored_->make_image(id);
+    if (!made) return process_->applier.storage_failed(made.error());
+    if (*made != state.applied) return world_.fail(node_name(node_) + ": the image stands at another index");
+    process_->applier.see_durable();
   }
   if (fate_.ends_at(Step::image_made)) return;
   process_->replica->on_image(local_now(), peer, state.applied, state.term, id);
@@ -71,12 +78,15 @@ void Machine::fetched_piece() {
     if (found != source.process_->images.end()) image = &found->second;
   }
   if (!image) {
+    if (stored_) stored_->stop_receiving();
     world_.note(node_name(node_) + " cannot fetch the snapshot");
     world_.post(random_.between(raft::Duration{}, milliseconds(1)), event(EventKind::install_failed));
     return;
   }
   if (fate_.ends_at(Step::piece_fetched)) return;
-  if (--process_->pieces_missing > 0) return world_.post(piece_time(), event(EventKind::install_fetched));
+  const bool last = --process_->pieces_missing == 0;
+  if (stored_ && !receive_stored(source, install.snapshot_id, last)) return;
+  if (!last) return world_.post(piece_time(), event(EventKind::install_fetched));
   if (image->applied != install.meta.index || image->term != install.meta.term)
     world_.fail(node_name(node_) + ": the image is not what was announced");
   if (fate_.ends_at(Step::image_fetched)) return;
@@ -87,6 +97,7 @@ void Machine::installed() {
   ++counters_.installs;
   const raft::SnapshotMeta& meta = process_->applier.installed();
   process_->installing.reset();
+  state_damaged_ = false;
   world_.note(node_name(node_) + " installed a snapshot at " + std::to_string(meta.index.value));
   process_->replica->on_installed(local_now(), meta, process_->applier.state().revision);
 }
@@ -110,7 +121,9 @@ void Machine::fetch_state() {
 // As RaftLog::replace_state: a log that holds the very entry where the state stands agrees with the others up to there,
 // and stays as it is; any other ends before, or went another way.
 bool Machine::restore_state_from(Machine& source) {
-  if (!source.running() || source.paused() || !network_.both_ways(source.node_, node_)) return false;
+  if (!source.running() || source.paused() || source.state_damaged_ ||
+      !network_.both_ways(source.node_, node_))
+    return false;
   if (network_.admission().judge(source.node_, node_, false) == Admission::Verdict::removed) {
     identities_.retire(node_);
     return false;
@@ -127,6 +140,9 @@ bool Machine::restore_state_from(Machine& source) {
     if (disk_.hard_state.term < state.term) disk_.hard_state = {state.term, {}, disk_.hard_state.promise};
   }
   disk_.state = state;
+  disk_.later.clear();
+  if (stored_ && !restore_stored(source, {state.applied, state.term, disk_.configuration, disk_.configuration_index}))
+    return false;
   world_.note(node_name(node_) + " has got a state at " + std::to_string(state.applied.value) + " from " +
               node_name(source.node_));
   return true;

@@ -16,7 +16,7 @@ namespace {
 using namespace tenaz::sim;
 
 int usage() {
-  std::fprintf(stderr, R"(usage: tenaz-sim --seeds N [--from S] [--keep-going] [--table]
+  std::fprintf(stderr, R"(usage: tenaz-sim --seeds N [--from S] [--storage real] [--keep-going] [--table]
            runs N seeds from S (default 1) on; stops at the first failure unless told otherwise
            --table: how often each kind of fault struck
        tenaz-sim --seed S [CHANGES] [--trace] [--fingerprint] [--shrink]
@@ -32,6 +32,7 @@ CHANGES (as printed by a failure or by --shrink):
                             small-limits
            --until-ms N     faults and clients end then
            --salt N         other draws of everything but the scenario and its faults
+           --storage real   production storage on a file system in memory, beside the model of a disk; or model
 )");
   for (const Connectivity& each : connectivities()) std::fprintf(stderr, "%-20s %s\n", each.name, each.story);
   return 2;

@@ -58,6 +58,17 @@ void draw_clocks(Random& random, Scenario& scenario) {
     ppm = static_cast<std::int64_t>(random.below(2 * most + 1)) - static_cast<std::int64_t>(most);
 }
 
+// Small, so that tables are written out, merged and cut within a run.
+storage::Options draw_storage(std::uint64_t seed) {
+  Random random(seed, 6);
+  storage::Options options;
+  options.cache_bytes = 64 << 10;
+  options.write_buffer_bytes = random.between(64, 256) << 10;
+  options.log_buffer_bytes = random.between(1000, 20'000);
+  options.key_cache_bytes = random.between(1, 64) << 10;
+  return options;
+}
+
 // How often a run has a fault at all, in a thousand, and the most weight that it then has. Few kinds at a time are
 // better than always all of them: each gets runs in which it is the main thing.
 struct Appetite {
@@ -154,6 +165,7 @@ Scenario draw_scenario(std::uint64_t seed, const Changes& changes) {
   // Of its own stream, so that what else is drawn does not depend on it.
   scenario.lease_reads = Random(seed, 8).chance(400);
   draw_clocks(random, scenario);
+  if (changes.real_storage) scenario.storage = draw_storage(seed);
   leave_out(scenario, changes);
   return scenario;
 }

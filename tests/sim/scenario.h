@@ -3,9 +3,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "server/replica.h"
+#include "storage/options.h"
 #include "tests/sim/changes.h"
 #include "tests/sim/random.h"
 
@@ -100,6 +102,7 @@ struct Scenario {
 
   std::uint64_t log_retain = 0;     // entries kept behind the newest at compaction
   raft::Duration flush_interval{};  // of the state
+  std::optional<storage::Options> storage;  // of the real-storage tier
   std::size_t keys = 0;
   raft::Duration call_interval_max{};  // between two calls of clients: uniform from 0, so the mean is half of it
 };

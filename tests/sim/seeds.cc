@@ -43,15 +43,15 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-void run_seeds(std::uint64_t from, std::uint64_t count) {
+void run_seeds(std::uint64_t from, std::uint64_t count, const Changes& changes) {
   announce_run_on_abort();
   const std::clock_t begin = std::clock();
   Totals totals;
   for (std::uint64_t seed = from; seed < from + count; ++seed) {
-    set_current_run(replay_command(seed));
-    const Report report = simulate(seed);
+    set_current_run(replay_command(seed, changes));
+    const Report report = simulate(seed, changes);
     ASSERT_TRUE(report.failure.empty()) << "seed " << seed << " fails " << report.failure
-                                        << "\nagain: " << replay_command(seed);
+                                        << "\nagain: " << replay_command(seed, changes);
     ASSERT_GE(report.operations, kOperationsMin) << "seed " << seed;
     ASSERT_GE(report.faults, kFaultsMin) << "seed " << seed;
     ASSERT_GE(report.simulated_seconds, std::chrono::duration<double>(kFaultTimeMin).count()) << "seed " << seed;

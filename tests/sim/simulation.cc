@@ -47,7 +47,9 @@ Simulation::Simulation(std::uint64_t seed, const Changes& changes, std::FILE* tr
 void Simulation::suffer() {
   World& world = cluster_.world();
   cluster_.run_for(changes_.until > raft::Duration{} ? changes_.until : scenario_.fault_time);
-  if (changes_ != Changes{}) return;
+  Changes as_drawn;
+  as_drawn.real_storage = changes_.real_storage;
+  if (changes_ != as_drawn) return;
   const auto enough = [this] {
     return cluster_.clients().operations() >= kOperationsMin && faults_.struck() >= kFaultsMin;
   };

@@ -74,6 +74,34 @@ void StoredNode::lose_power(const std::function<void()>& at_work) {
   tree_ = std::move(*found);
 }
 
+void StoredNode::kill() {
+  if (!life_) return;
+  FileTree seen = life_->tree.as_seen();
+  life_.reset();
+  tree_ = std::move(seen);
+}
+
+bool StoredNode::damage(const std::string& directory, const std::vector<std::string>& endings, Random& random) {
+  const auto node = tree().find_directory(directory);
+  if (!node) return false;
+  std::vector<FileTree::NodePtr> files;
+  for (const auto& [name, file] : node->names)
+    for (const auto& ending : endings)
+      if (name.ends_with(ending) && !file->data.empty()) files.push_back(file);
+  if (files.empty()) return false;
+  FileTree::Node& file = *files[random.below(files.size())];
+  FileTree::flip(file, random.below(file.data.size()));
+  return true;
+}
+
+bool StoredNode::damage_log(Random& random) {
+  return damage((kDataDir / "raft").native(), {".log", ".sst"}, random);
+}
+
+bool StoredNode::damage_state(Random& random) {
+  return life_ && damage((kDataDir / life_->state_directory).native(), {".sst"}, random);
+}
+
 void StoredNode::lose_power_while_opening(const raft::Configuration& founding) {
   life_ = std::make_unique<Life>(world_, std::exchange(tree_, {}), Random(random_.next(), 1));
   options_.platform = &life_->platform;
@@ -101,6 +129,7 @@ Result<void> StoredNode::begin_receiving(const StoredNode& source, const std::st
   auto receiver = storage::Receiver::begin(kDataDir, source.life_->images.at(id)->manifest(), 0, life_->platform);
   if (!receiver) return receiver.error();
   life_->receiver = std::move(*receiver);
+  life_->receiving = id;
   return {};
 }
 
@@ -153,6 +182,7 @@ std::string difference(const Disk& model, const storage::RaftLog& log) {
   const raft::HardState hard = log.hard_state();
   if (hard.term != model.hard_state.term) return text("the term", model.hard_state.term.value, hard.term.value);
   if (hard.vote != model.hard_state.vote) return text("the vote", model.hard_state.vote.value, hard.vote.value);
+  if (hard != model.hard_state) return "the hard state is another one";
   if (log.first_index() != model.first_index())
     return text("the first index", model.first_index().value, log.first_index().value);
   if (log.last_index() != model.last_index())
@@ -199,7 +229,7 @@ std::string difference(const KvState& model, const storage::StateMachine& state,
   request.limit = 1'000'000;
   const auto list = state.reader().list(request);
   if (!list) return "at revision " + std::to_string(revision.value) + ": " + list.error().message;
-  if (list->revision != model.revision) return text("the revision", model.revision.value, list->revision.value);
+  if (list->revision != revision) return text("the revision", revision.value, list->revision.value);
   const KvState::Cells cells = revision == model.revision ? model.cells : model.at(revision);
   auto cell = cells.begin();
   for (const auto& item : list->items) {

@@ -51,9 +51,11 @@ class StoredNode {
   storage::Result<void> receive(const StoredNode& source, const std::string& id, std::uint64_t bytes);
   std::uint64_t image_bytes(const std::string& id) const;
   bool received_all() const { return life_->receiver && !life_->receiver->want(); }
+  bool receiving(const std::string& id) const { return life_->receiver && life_->receiving == id; }
   void stop_receiving() { life_->receiver.reset(); }
   // The directory's name; it is open, beside the state in force.
   storage::Result<std::string> open_received(raft::Index index, raft::Term term);
+  const std::string& received_directory() const { return life_->received_directory; }
   // The log has put it in force.
   void switch_state();
 
@@ -62,6 +64,11 @@ class StoredNode {
   const FileTree& tree() const { return life_ ? life_->tree : tree_; }
   void put_back(FileTree tree) { tree_ = std::move(tree); }
   void remove_state();
+  // A bit turns in a file of the Raft log (chosen by `random`); of the state in force. False: there is no file.
+  bool damage_log(Random& random);
+  bool damage_state(Random& random);
+  // The process is gone, and the machine is not: all that was written is there.
+  void kill();
 
  private:
   struct Life {
@@ -73,10 +80,12 @@ class StoredNode {
     std::string state_directory;
     std::map<std::string, std::shared_ptr<storage::Image>> images;
     std::unique_ptr<storage::Receiver> receiver;
+    std::string receiving;
     std::unique_ptr<storage::StateMachine> received;
     std::string received_directory;
   };
 
+  bool damage(const std::string& directory, const std::vector<std::string>& endings, Random& random);
   storage::Result<void> open_all(const raft::Configuration& founding);
 
   World& world_;
