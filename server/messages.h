@@ -73,9 +73,17 @@ struct NodeReport {
   bool disk_low = false;
 };
 
-// Asks the leader to hand over to `target` (0: to its best peer). No answer: who asks watches for the new leader.
+// Asks the leader to hand over to `target` (0: to its best peer). It answers if it does not begin; else who asks
+// watches for the new leader.
 struct TransferRequest {
   raft::NodeId target;
+  std::uint64_t boot = 0;  // (boot, id) is never used twice
+  std::uint64_t id = 0;
+};
+
+struct TransferRefused {
+  std::uint64_t boot = 0;
+  std::uint64_t id = 0;
 };
 
 // Asks the leader for a change of the membership. Never sent twice.
@@ -93,9 +101,9 @@ struct ChangeReply {
   std::string detail{};  // of a refusal: what only the leader sees, a sentence; may be empty
 };
 
-using PeerMessage =
-    std::variant<raft::Message, ForwardWrites, ForwardRefused, ReadIndexRequest, ReadIndexReply, SnapshotRequest,
-                 SnapshotManifest, SnapshotData, NodeReport, TransferRequest, ChangeRequest, ChangeReply>;
+using PeerMessage = std::variant<raft::Message, ForwardWrites, ForwardRefused, ReadIndexRequest, ReadIndexReply,
+                                 SnapshotRequest, SnapshotManifest, SnapshotData, NodeReport, TransferRequest,
+                                 TransferRefused, ChangeRequest, ChangeReply>;
 
 // Each lane is a connection of its own, so that nothing small waits behind something big.
 enum class Lane : std::uint8_t {

@@ -83,13 +83,24 @@ void Replica::transfer_leadership(raft::Instant now, raft::NodeId target, raft::
     done(TransferOutcome::done);
     return;
   }
-  const bool asked =
-      leads() ? core_.transfer_leadership(now, target) : ports_.transport.send(leader, TransferRequest{target});
+  const std::uint64_t id = leads() ? 0 : ++last_transfer_id_;
+  const bool asked = leads() ? core_.transfer_leadership(now, target)
+                             : ports_.transport.send(leader, TransferRequest{target, boot_, id});
   if (!asked) {
     done(TransferOutcome::refused);
     return;
   }
-  transfers_.push_back({target, leader, deadline, leads(), std::move(done)});
+  transfers_.push_back({target, leader, deadline, id, std::move(done)});
+}
+
+void Replica::on_transfer_refused(const TransferRefused& message) {
+  if (message.boot != boot_) return;
+  const auto refused = std::find_if(transfers_.begin(), transfers_.end(),
+                                    [&](const Transfer& one) { return one.id != 0 && one.id == message.id; });
+  if (refused == transfers_.end()) return;
+  const TransferDone done = std::move(refused->done);
+  transfers_.erase(refused);
+  done(TransferOutcome::refused);
 }
 
 void Replica::settle_transfers(raft::Instant now) {
@@ -100,7 +111,7 @@ void Replica::settle_transfers(raft::Instant now) {
   for (auto& transfer : waiting) {
     if (leader && (transfer.target ? leader == transfer.target : leader != transfer.from))
       transfer.done(TransferOutcome::done);
-    else if (now >= transfer.deadline || (transfer.local && leads() && !under_way))
+    else if (now >= transfer.deadline || (transfer.id == 0 && leads() && !under_way))
       transfer.done(TransferOutcome::failed);
     else
       transfers_.push_back(std::move(transfer));

@@ -55,6 +55,7 @@ enum class FrameKind : std::uint8_t {
   transfer_request = 40,
   change_request = 41,
   change_reply = 42,
+  transfer_refused = 43,
 };
 
 // Frames that wait to be written. Large payloads are not copied but kept alive and written from where they are.

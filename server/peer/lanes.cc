@@ -15,6 +15,7 @@ struct LaneOf {
   Lane operator()(const ReadIndexReply&) const { return Lane::control; }
   Lane operator()(const NodeReport&) const { return Lane::control; }
   Lane operator()(const TransferRequest&) const { return Lane::control; }
+  Lane operator()(const TransferRefused&) const { return Lane::control; }
   Lane operator()(const ChangeRequest&) const { return Lane::control; }
   Lane operator()(const ChangeReply&) const { return Lane::control; }
 

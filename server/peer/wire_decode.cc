@@ -196,7 +196,11 @@ Decoded convert(const pb::NodeReport& h) {
 }
 
 Decoded convert(const pb::TransferRequest& h) {
-  return PeerMessage(TransferRequest{raft::NodeId{h.target()}});
+  return PeerMessage(TransferRequest{raft::NodeId{h.target()}, h.boot(), h.id()});
+}
+
+Decoded convert(const pb::TransferRefused& h) {
+  return PeerMessage(TransferRefused{h.boot(), h.id()});
 }
 
 Decoded convert(const pb::ChangeRequest& h) {
@@ -289,6 +293,8 @@ Decoded Decoder::decode(const Frame& frame) {
       return plain<pb::NodeReport>(frame);
     case FrameKind::transfer_request:
       return plain<pb::TransferRequest>(frame);
+    case FrameKind::transfer_refused:
+      return plain<pb::TransferRefused>(frame);
     case FrameKind::change_request:
       return plain<pb::ChangeRequest>(frame);
     case FrameKind::change_reply:

@@ -23,6 +23,7 @@ struct Encoder::Scratch {
   pb::SnapshotData snapshot_data;
   pb::NodeReport node_report;
   pb::TransferRequest transfer_request;
+  pb::TransferRefused transfer_refused;
   pb::ChangeRequest change_request;
   pb::ChangeReply change_reply;
 };
@@ -229,7 +230,16 @@ class Layer {
   void operator()(TransferRequest&& m) {
     auto& h = scratch_.transfer_request;
     h.set_target(m.target.value);
+    h.set_boot(m.boot);
+    h.set_id(m.id);
     begin(FrameKind::transfer_request, h);
+  }
+
+  void operator()(TransferRefused&& m) {
+    auto& h = scratch_.transfer_refused;
+    h.set_boot(m.boot);
+    h.set_id(m.id);
+    begin(FrameKind::transfer_refused, h);
   }
 
   void operator()(ChangeRequest&& m) {

@@ -66,7 +66,8 @@ class Fold {
   void operator()(const server::ReadIndexRequest& m) { *this << m.boot << m.id; }
   void operator()(const server::ReadIndexReply& m) { *this << m.boot << m.id << (m.confirmed ? 1U : 0U) << m.index; }
   void operator()(const server::NodeReport& m) { *this << (m.disk_low ? 1U : 0U); }
-  void operator()(const server::TransferRequest& m) { *this << m.target; }
+  void operator()(const server::TransferRequest& m) { *this << m.target << m.boot << m.id; }
+  void operator()(const server::TransferRefused& m) { *this << m.boot << m.id; }
   void operator()(const server::ChangeRequest& m) { *this << m.boot << m.id << m.change.index(); }
   void operator()(const server::ChangeReply& m) { *this << m.boot << m.id << m.result.index() << m.detail; }
   // Images move outside the messages here.

@@ -35,6 +35,7 @@ std::string text_of(const server::PeerMessage& message) {
   if (const auto* change = std::get_if<server::ChangeRequest>(&message)) return "change " + std::to_string(change->id);
   if (const auto* answer = std::get_if<server::ChangeReply>(&message))
     return "change " + std::to_string(answer->id) + (answer->result.index() == 0 ? " appended" : " refused");
+  if (std::holds_alternative<server::TransferRefused>(message)) return "transfer refused";
   return "other";
 }
 

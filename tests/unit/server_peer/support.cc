@@ -80,7 +80,8 @@ struct Text {
   }
   void operator()(const SnapshotData& m) { fields("SnapshotData", m.snapshot_id, m.found, m.file, m.offset, m.bytes); }
   void operator()(const NodeReport& m) { fields("NodeReport", m.disk_low); }
-  void operator()(const TransferRequest& m) { fields("TransferRequest", m.target); }
+  void operator()(const TransferRequest& m) { fields("TransferRequest", m.target, m.boot, m.id); }
+  void operator()(const TransferRefused& m) { fields("TransferRefused", m.boot, m.id); }
   void operator()(const ChangeRequest& m) {
     fields("ChangeRequest", m.boot, m.id, std::uint64_t{m.change.index()});
     if (const auto* add = std::get_if<raft::AddMember>(&m.change)) {
@@ -196,7 +197,8 @@ std::vector<PeerMessage> one_of_each(std::mt19937_64& random) {
       std::move(manifest),
       SnapshotData{name(), flag(), name(), random(), random_bytes(random, 300'000)},
       NodeReport{flag()},
-      TransferRequest{number<raft::NodeId>(random)},
+      TransferRequest{number<raft::NodeId>(random), random(), random()},
+      TransferRefused{random(), random()},
       ChangeRequest{random(), random(),
                     raft::AddMember{{raft::NodeId{random() | 1}, name(), name(), name(), random_bytes(random, 16),
                                      flag(), number<raft::NodeId>(random)}}},

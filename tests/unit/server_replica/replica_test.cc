@@ -200,6 +200,53 @@ TEST_F(ReplicaTest, ATransferThatCannotBeginIsRefused) {
   EXPECT_EQ(outcomes[2], TransferOutcome::failed);
 }
 
+TEST_F(ReplicaTest, ATransferThatTheLeaderRefusesIsRefusedAtOnce) {
+  start(3);
+  heartbeat(2, 1);
+  std::vector<std::pair<int, TransferOutcome>> outcomes;
+  for (const int n : {1, 2}) {
+    replica->transfer_leadership(now, NodeId{3}, now + milliseconds(500),
+                                 [&, n](TransferOutcome outcome) { outcomes.emplace_back(n, outcome); });
+  }
+  replica->carry_out(now);
+  const auto asked = transport.take<TransferRequest>();
+  ASSERT_EQ(asked.size(), 2u);
+  const auto refuse = [&](std::uint64_t boot, std::uint64_t id) {
+    replica->on_message(now, NodeId{2}, TransferRefused{boot, id});
+    replica->carry_out(now);
+  };
+  refuse(asked[1].boot + 1, asked[1].id);  // meant for an earlier run of this node
+  EXPECT_TRUE(outcomes.empty());
+  refuse(asked[1].boot, asked[1].id);
+  refuse(asked[1].boot, asked[1].id);
+  EXPECT_EQ(outcomes, (std::vector<std::pair<int, TransferOutcome>>{{2, TransferOutcome::refused}}));
+  heartbeat(3, 2);  // the first one was begun
+  EXPECT_EQ(outcomes.back(), (std::pair<int, TransferOutcome>{1, TransferOutcome::done}));
+}
+
+TEST_F(ReplicaTest, WhoCannotHandOverSaysSo) {
+  start(3);
+  heartbeat(2, 1);
+  replica->on_message(now, NodeId{3}, TransferRequest{NodeId{2}, 7, 8});  // it does not lead
+  auto answers = transport.take<TransferRefused>();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].boot, 7u);
+  EXPECT_EQ(answers[0].id, 8u);
+}
+
+TEST_F(ReplicaTest, ALeaderAnswersARequestThatItCannotBegin) {
+  lead_of_three();
+  replica->on_message(now, NodeId{3}, TransferRequest{NodeId{9}, 7, 8});  // nobody
+  replica->carry_out(now);
+  EXPECT_EQ(transport.take<TransferRefused>().size(), 1u);
+  replica->on_message(now, NodeId{3}, TransferRequest{NodeId{2}, 7, 9});
+  replica->carry_out(now);
+  EXPECT_TRUE(transport.take<TransferRefused>().empty());
+  replica->on_message(now, NodeId{3}, TransferRequest{NodeId{3}, 7, 10});  // the other one is under way
+  replica->carry_out(now);
+  EXPECT_EQ(transport.take<TransferRefused>().size(), 1u);
+}
+
 TEST_F(ReplicaTest, StopAnswersEverythingThatWaits) {
   start(3);
   write(1);  // queued
