@@ -68,12 +68,16 @@ void SnapshotFetcher::run() {
     const auto due = [this] { return stopping_ || !queue_.empty(); };
     if (job_) {
       wake_.wait_until(lock, std::min(retry_at_, give_up_at()), due);
+    } else if (discard_at_) {
+      wake_.wait_until(lock, *discard_at_, due);
     } else {
       wake_.wait(lock, due);
     }
     if (stopping_) return;
+    const bool unwanted = !job_ && queue_.empty() && discard_at_ && Clock::now() >= *discard_at_;
     auto events = std::exchange(queue_, {});
     lock.unlock();
+    if (unwanted) discard();
     for (Event& event : events) {
       std::visit([this](auto& e) { handle(e); }, event);
     }
@@ -90,6 +94,7 @@ void SnapshotFetcher::handle(Job& job) {
   asked_.clear();
   damaged_files_ = 0;
   hurried_ = broken_off_ = false;
+  discard_at_.reset();
   end_transfer(false);
   got_on();
   ask({});
@@ -122,9 +127,14 @@ void SnapshotFetcher::handle(From<SnapshotManifest>& event) {
   for (const storage::ImageFile& file : files_) bytes += file.bytes;
   spdlog::info("snapshot: fetching index {} from node {}: {} files, {} bytes", job_->index.value, job_->from.value,
                files_.size(), bytes);
+  const std::uint64_t here = receiver_->bytes_here();
+  if (here > 0) {
+    spdlog::info("snapshot: {} bytes of it are here already, from an earlier attempt", here);
+    if (options_.events != nullptr) options_.events->snapshot_resumed();
+  }
   {
     const std::lock_guard lock(mutex_);
-    transfer_.emplace(job_->from, Direction::in, job_->index, bytes, Clock::now());
+    transfer_.emplace(job_->from, Direction::in, job_->index, bytes, Clock::now(), here);
   }
   got_on();
   if (!receiver_->want()) return finish();
@@ -178,14 +188,9 @@ void SnapshotFetcher::got_on() {
 }
 
 void SnapshotFetcher::note_progress() {
-  const auto want = receiver_->want();
-  std::uint64_t here = 0;
-  for (const storage::ImageFile& file : files_) {
-    if (want && file.name == want->name) break;
-    here += file.bytes;
-  }
+  const std::uint64_t here = receiver_->bytes_here();
   const std::lock_guard lock(mutex_);
-  transfer_->reached(here + (want ? want->offset : 0), Clock::now());
+  transfer_->reached(here, Clock::now());
 }
 
 std::optional<SnapshotProgress> SnapshotFetcher::progress() const {
@@ -236,22 +241,32 @@ void SnapshotFetcher::ask_more() {
 void SnapshotFetcher::finish() {
   auto directory = receiver_->finish();
   if (!directory) return fail(directory.error());
-  const SnapshotProgress all = *progress();
   spdlog::info("snapshot: index {} is here, in {}: {}", job_->index.value, *directory,
-               moved_text(all.bytes_total, std::chrono::nanoseconds(static_cast<std::int64_t>(all.seconds * 1e9))));
+               moved_text(transfer_->moved(), transfer_->took(Clock::now())));
   end_transfer(true);
   receiver_.reset();
   const Job job = *std::exchange(job_, std::nullopt);
   job.done(std::move(*directory));
 }
 
+void SnapshotFetcher::discard() {
+  discard_at_.reset();
+  if (const auto done = storage::Receiver::discard(data_dir_); !done)
+    spdlog::warn("snapshot: {}", done.error().message);
+}
+
 void SnapshotFetcher::fail(std::string why) {
   fail(storage::Error{storage::ErrorCode::io, std::move(why)});
 }
 
+// What has come stays for a while, in case the same image is offered again; not if that is what is wrong.
 void SnapshotFetcher::fail(storage::Error error) {
   end_transfer(false);
   receiver_.reset();
+  if (error.code == storage::ErrorCode::io)
+    discard_at_ = Clock::now() + options_.keep_partial;
+  else
+    discard();
   const Job job = *std::exchange(job_, std::nullopt);
   job.done(std::move(error));
 }

@@ -20,8 +20,16 @@ double rate(std::uint64_t bytes, std::chrono::nanoseconds took) {
 }  // namespace
 
 SnapshotTransfer::SnapshotTransfer(raft::NodeId peer, Direction direction, raft::Index index, std::uint64_t bytes_total,
-                                   Clock::time_point now)
-    : peer_(peer), direction_(direction), index_(index), total_(bytes_total), began_(now), last_(now), logged_(now) {}
+                                   Clock::time_point now, std::uint64_t bytes_before)
+    : peer_(peer),
+      direction_(direction),
+      index_(index),
+      before_(bytes_before),
+      done_(bytes_before),
+      total_(bytes_total),
+      began_(now),
+      last_(now),
+      logged_(now) {}
 
 void SnapshotTransfer::reached(std::uint64_t bytes_done, Clock::time_point now) {
   last_ = now;
@@ -31,11 +39,11 @@ void SnapshotTransfer::reached(std::uint64_t bytes_done, Clock::time_point now) 
   tenths_logged_ = tenths;
   logged_ = now;
   spdlog::info("snapshot: {} % of index {} {} node {}, {}", 100 * done_ / total_, index_.value,
-               direction_ == Direction::in ? "are here from" : "went to", peer_.value, moved_text(done_, took(now)));
+               direction_ == Direction::in ? "are here from" : "went to", peer_.value, moved_text(moved(), took(now)));
 }
 
 SnapshotProgress SnapshotTransfer::view(Clock::time_point now) const {
-  return {peer_, direction_, index_, done_, total_, seconds(took(now)), rate(done_, took(now))};
+  return {peer_, direction_, index_, done_, total_, seconds(took(now)), rate(moved(), took(now))};
 }
 
 std::string moved_text(std::uint64_t bytes, std::chrono::nanoseconds took) {

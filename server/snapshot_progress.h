@@ -2,6 +2,7 @@
 // thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -39,8 +40,9 @@ class SnapshotTransfer {
  public:
   using Clock = std::chrono::steady_clock;
 
+  // `bytes_before`: are there from an earlier attempt, and do not count for the rate.
   SnapshotTransfer(raft::NodeId peer, Direction direction, raft::Index index, std::uint64_t bytes_total,
-                   Clock::time_point now);
+                   Clock::time_point now, std::uint64_t bytes_before = 0);
 
   // So many bytes are there, from the beginning. Every tenth of the whole is a line in the log, one a second at most.
   void reached(std::uint64_t bytes_done, Clock::time_point now);
@@ -49,12 +51,14 @@ class SnapshotTransfer {
   std::chrono::nanoseconds took(Clock::time_point now) const { return now - began_; }
   Clock::time_point last() const { return last_; }
   bool whole() const { return done_ == total_; }
+  std::uint64_t moved() const { return done_ - std::min(done_, before_); }
 
  private:
   raft::NodeId peer_;
   Direction direction_;
   raft::Index index_;
-  std::uint64_t done_ = 0;
+  std::uint64_t before_;
+  std::uint64_t done_;
   std::uint64_t total_;
   Clock::time_point began_;
   Clock::time_point last_;    // of reached()

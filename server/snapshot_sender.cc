@@ -202,7 +202,7 @@ void SnapshotSender::note_sent(raft::NodeId to, const storage::ImageManifest& ma
   transfer.reached(before + data.offset + data.bytes.size(), now);
   if (!transfer.whole()) return;
   spdlog::info("snapshot: node {} was sent all of index {}: {}", to.value, manifest.index.value,
-               moved_text(total, transfer.took(now)));
+               moved_text(transfer.moved(), transfer.took(now)));
   if (options_.events != nullptr) options_.events->snapshot_ended(Direction::out, true, transfer.took(now));
 }
 

@@ -113,6 +113,7 @@ class SnapshotFetcher {
     std::chrono::nanoseconds retry = std::chrono::seconds(1);            // without progress: ask again
     std::chrono::nanoseconds give_up = std::chrono::seconds(60);         // without progress: failed
     std::chrono::nanoseconds give_up_hurried = std::chrono::seconds(2);  // the same after hurry()
+    std::chrono::nanoseconds keep_partial = std::chrono::minutes(5);     // of an image that nobody goes on with
     std::uint64_t reserve_bytes = 0;                                     // an image must leave so much of the disk free
     SnapshotEvents* events = nullptr;                                    // null, or outlives the fetcher
   };
@@ -164,6 +165,7 @@ class SnapshotFetcher {
   void got_on();
   void note_progress();
   void end_transfer(bool whole);
+  void discard();
   void ask(const Piece& piece);
   // Forgets what was asked for, and asks anew from the first byte that is missing.
   void ask_again();
@@ -186,6 +188,7 @@ class SnapshotFetcher {
   std::size_t damaged_files_ = 0;
   bool hurried_ = false;
   bool broken_off_ = false;  // asked again since the last piece
+  std::optional<Clock::time_point> discard_at_ = Clock::now() + options_.keep_partial;  // what is left in incoming/
   Clock::time_point last_progress_;
   Clock::time_point retry_at_;
 

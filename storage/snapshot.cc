@@ -30,13 +30,13 @@ Result<ImageFile> describe(const fs::path& path, Platform& platform, const std::
   }
 }
 
-// Sizes come from another node: their sum may exceed any number.
-Result<void> check_room(const fs::path& directory, const ImageManifest& manifest, std::uint64_t reserve_bytes,
-                        Platform& platform) {
+// Sizes come from another node: their sum may exceed any number. `here`: bytes of it that take their room already.
+Result<void> check_room(const fs::path& directory, const ImageManifest& manifest, std::uint64_t here,
+                        std::uint64_t reserve_bytes, Platform& platform) {
   const auto looked = platform.free_bytes(directory);
   if (!looked) return looked.error();
   const std::uint64_t free_bytes = *looked;
-  std::uint64_t left = free_bytes;
+  std::uint64_t left = free_bytes + here;
   bool fits = reserve_bytes <= left;
   if (fits) left -= reserve_bytes;
   for (const auto& file : manifest.files) {
@@ -95,16 +95,48 @@ Result<std::string> Image::read(const std::string& name, std::uint64_t offset, s
   return Error{ErrorCode::invalid, "image " + manifest_.id + " has no file " + name};
 }
 
+namespace {
+
+fs::path incoming_of(const fs::path& data_dir) {
+  return data_dir / "incoming";
+}
+fs::path note_of(const fs::path& data_dir) {
+  return data_dir / "incoming.manifest";
+}
+
+// Compared as a whole, never parsed.
+std::string note_text(const ImageManifest& manifest) {
+  std::string text = "tenaz-incoming-1\n" + manifest.id + "\n" + std::to_string(manifest.index.value) + "\n";
+  for (const auto& file : manifest.files)
+    text += std::to_string(file.bytes) + " " + std::to_string(file.crc32c) + " " + file.name + "\n";
+  return text;
+}
+
+// Not synced: one that is torn or lost fits no image, and it begins anew.
+Result<void> write_note(const fs::path& data_dir, const ImageManifest& manifest, Platform& platform) {
+  auto note = platform.open(note_of(data_dir), true);
+  if (!note) return note.error();
+  return (*note)->write(0, note_text(manifest));
+}
+
+bool is_noted(const fs::path& data_dir, const ImageManifest& manifest, Platform& platform) {
+  if (!platform.exists(note_of(data_dir)) || !platform.exists(incoming_of(data_dir))) return false;
+  const std::string expected = note_text(manifest);
+  const auto text = platform.read(note_of(data_dir), 0, expected.size() + 1);
+  return text && *text == expected;
+}
+
+}  // namespace
+
 class Receiver::Impl {
  public:
   Impl(fs::path data_dir, ImageManifest manifest, Platform& platform)
       : data_dir(std::move(data_dir)), manifest(std::move(manifest)), platform(platform) {}
-  ~Impl() {
-    file.reset();
-    if (!finished) (void)platform.remove_tree(incoming());  // what is left behind goes at the next begin()
-  }
 
-  fs::path incoming() const { return data_dir / "incoming"; }
+  fs::path incoming() const { return incoming_of(data_dir); }
+
+  // Finds out what is here of the manifest's files, and opens the first that is not whole behind what is.
+  Result<void> go_on();
 
   // Opens the current file, emptied; closes the one before. Files of no bytes are finished at once.
   Result<void> begin_file();
@@ -118,8 +150,28 @@ class Receiver::Impl {
   std::uint64_t offset = 0;
   std::uint32_t crc = 0;
   std::unique_ptr<File> file;  // the current one
-  bool finished = false;
 };
+
+// A file that is as long as it should be may still be wrong, where the power failed; a shorter one is found out when it
+// is whole.
+Result<void> Receiver::Impl::go_on() {
+  for (; current < manifest.files.size(); ++current) {
+    const ImageFile& wanted = manifest.files[current];
+    const fs::path path = incoming() / wanted.name;
+    if (!platform.exists(path)) break;
+    const auto here = describe(path, platform, {});
+    if (!here) return here.error();
+    if (here->bytes == wanted.bytes && here->crc32c == wanted.crc32c) continue;
+    if (here->bytes >= wanted.bytes) break;
+    auto opened = platform.open(path, false);
+    if (!opened) return opened.error();
+    file = std::move(*opened);
+    offset = here->bytes;
+    crc = here->crc32c;
+    return {};
+  }
+  return begin_file();
+}
 
 Result<void> Receiver::Impl::begin_file() {
   offset = 0;
@@ -161,11 +213,34 @@ Result<std::unique_ptr<Receiver>> Receiver::begin(const fs::path& data_dir, cons
   }
   if (manifest.files.empty()) return Error{ErrorCode::invalid, "image " + manifest.id + " has no files"};
   auto impl = std::make_shared<Impl>(data_dir, manifest, platform);
-  if (auto removed = platform.remove_tree(impl->incoming()); !removed) return removed.error();
-  if (auto room = check_room(data_dir, manifest, reserve_bytes, platform); !room) return room.error();
+  const bool goes_on = is_noted(data_dir, manifest, platform);
+  if (goes_on) {
+    if (auto found = impl->go_on(); !found) return found.error();
+  } else if (auto removed = discard(data_dir, platform); !removed) {
+    return removed.error();
+  }
+  std::unique_ptr<Receiver> self(new Receiver(impl));
+  if (auto room = check_room(data_dir, manifest, self->bytes_here(), reserve_bytes, platform); !room) {
+    if (auto removed = discard(data_dir, platform); !removed) return removed.error();
+    return room.error();
+  }
+  if (goes_on) return self;
   if (auto made = platform.make_directories(impl->incoming()); !made) return made.error();
+  if (auto noted = write_note(data_dir, manifest, platform); !noted) return noted.error();
   if (auto begun = impl->begin_file(); !begun) return begun.error();
-  return std::unique_ptr<Receiver>(new Receiver(std::move(impl)));
+  return self;
+}
+
+Result<void> Receiver::discard(const fs::path& data_dir, Platform& platform) {
+  // The note first: what is left without one belongs to nothing.
+  if (auto removed = platform.remove_tree(note_of(data_dir)); !removed) return removed;
+  return platform.remove_tree(incoming_of(data_dir));
+}
+
+std::uint64_t Receiver::bytes_here() const {
+  std::uint64_t bytes = impl_->offset;
+  for (std::size_t i = 0; i < impl_->current; ++i) bytes += impl_->manifest.files[i].bytes;
+  return bytes;
 }
 
 std::optional<Receiver::Want> Receiver::want() const {
@@ -194,7 +269,7 @@ Result<std::string> Receiver::finish() {
     if (!platform.exists(impl_->data_dir / name)) break;
   }
   if (auto moved = platform.rename(impl_->incoming(), impl_->data_dir / name); !moved) return moved.error();
-  impl_->finished = true;
+  if (auto removed = platform.remove_tree(note_of(impl_->data_dir)); !removed) return removed.error();
   if (auto synced = platform.sync_directory(impl_->data_dir); !synced) return synced.error();
   return name;
 }
@@ -217,8 +292,9 @@ Result<std::unique_ptr<StateMachine>> open_received(const fs::path& data_dir, co
 }
 
 Result<void> remove_leftovers(const fs::path& data_dir, const std::string& in_force, Platform& platform) {
-  for (const char* name : {"images", "incoming"}) {
-    if (auto removed = platform.remove_tree(data_dir / name); !removed) return removed;
+  if (auto removed = platform.remove_tree(data_dir / "images"); !removed) return removed;
+  if (!platform.exists(note_of(data_dir)) || !platform.exists(incoming_of(data_dir))) {
+    if (auto removed = Receiver::discard(data_dir, platform); !removed) return removed;
   }
   const auto names = platform.list(data_dir);
   if (!names) return names.error();

@@ -58,14 +58,19 @@ class Image {
   raft::Term term_;
 };
 
-// The receiver's side: collects a manifest's files in incoming/, in order. What is not finished goes with the object.
+// The receiver's side: collects a manifest's files in incoming/, in order. What is not finished outlives the object, and
+// the process: incoming.manifest says what it belongs to.
 class Receiver {
  public:
-  // Begins anew: what an earlier attempt left in incoming/ is removed. no_space: the image would leave less than
-  // `reserve_bytes` free. Better refused than to run into the end of the disk, which the log needs too.
+  // Goes on where an earlier attempt at the very same image ended, else begins anew and removes what that left.
+  // no_space: the image would leave less than `reserve_bytes` free. Better refused than to run into the end of the
+  // disk, which the log needs too.
   static Result<std::unique_ptr<Receiver>> begin(const std::filesystem::path& data_dir, const ImageManifest& manifest,
                                                  std::uint64_t reserve_bytes = 0,
                                                  Platform& platform = Platform::system());
+
+  // What an earlier attempt left, if nobody goes on with it.
+  static Result<void> discard(const std::filesystem::path& data_dir, Platform& platform = Platform::system());
 
   // What is missing next; nothing when all is there.
   struct Want {
@@ -74,6 +79,8 @@ class Receiver {
     std::uint64_t bytes = 0;  // to the end of the file
   };
   std::optional<Want> want() const;
+  // Of the image's bytes, so many are here.
+  std::uint64_t bytes_here() const;
   // The next piece. corruption: a finished file's checksum is wrong (that file begins again).
   Result<void> write(const std::string& name, std::uint64_t offset, std::string_view bytes);
   // All files are there: syncs them and moves them to a new state directory, whose name it returns (give it to
@@ -92,7 +99,8 @@ Result<std::unique_ptr<StateMachine>> open_received(const std::filesystem::path&
                                                     const Options& options,
                                                     const std::function<bool(const StateMachine&)>& fits);
 
-// Removes state directories other than `in_force`, images/ and incoming/: what a crash may have left. At start.
+// Removes what a crash may have left: state directories other than `in_force`, images/, and incoming/ if it is not known
+// what it belongs to. At start.
 Result<void> remove_leftovers(const std::filesystem::path& data_dir, const std::string& in_force,
                               Platform& platform = Platform::system());
 

@@ -287,6 +287,35 @@ TEST_F(SnapshotTransfer, GoesOnWhereItWasAfterBrokenConnections) {
   EXPECT_LE(events.out, image_bytes + 5 * 2 * kWindow * kPiece);
 }
 
+// The same image is offered to the new process, which finds what the old one had.
+TEST_F(SnapshotTransfer, GoesOnWhereItWasAfterARestartOfTheReceiver) {
+  const Image image = make_image();
+  for (const std::size_t at : {20U, 40U}) {
+    start(image);
+    ASSERT_TRUE(until([&] { return pieces >= at; }));
+    fetcher.reset();
+    make_fetcher(std::chrono::seconds(30));
+  }
+  start(image);
+  expect_equal_state();
+  EXPECT_GE(received_bytes, image_bytes);
+  EXPECT_LE(received_bytes, image_bytes + 2 * 2 * kWindow * kPiece);
+  EXPECT_GE(events.resumed, 2U);
+  EXPECT_EQ(log.count("are here already, from an earlier attempt"), 2U) << log.all();
+}
+
+TEST_F(SnapshotTransfer, WhatNobodyGoesOnWithIsRemoved) {
+  tamper = [this](SnapshotData&) { return pieces < 20; };
+  start(make_image());
+  ASSERT_TRUE(until([&] { return pieces >= 20; }));
+  fetcher.reset();
+  ASSERT_FALSE(fs::is_empty(target.path()));
+  SnapshotFetcher::Options options;
+  options.keep_partial = std::chrono::milliseconds(50);
+  fetcher = std::make_unique<SnapshotFetcher>(target.path(), through(b), options);
+  EXPECT_TRUE(until([&] { return fs::is_empty(target.path()); }));
+}
+
 TEST_F(SnapshotTransfer, LostPiecesAreAskedForAgain) {
   tamper = [this](SnapshotData&) { return pieces % 11 != 0; };
   start(make_image());

@@ -129,15 +129,86 @@ TEST_F(SnapshotTest, AWrongPieceBeginsTheFileAnew) {
   EXPECT_EQ(must(copy->digest()), must(state_->digest()));
 }
 
-TEST_F(SnapshotTest, AnInterruptedTransferLeavesNothingInForce) {
+TEST_F(SnapshotTest, AnInterruptedTransferGoesOnWhereItWas) {
   const auto image = must(Image::create(*state_, sender(), "n1-1"));
-  {
+  std::uint64_t total = 0, here = 0;
+  for (const auto& file : image->manifest().files) total += file.bytes;
+  int attempts = 0;
+  std::unique_ptr<Receiver> to;
+  for (;; ++attempts) {  // each with a new object, as after a restart
+    to.reset();
+    must(remove_leftovers(receiver(), "state-0-0"));
+    to = must(Receiver::begin(receiver(), image->manifest()));
+    EXPECT_EQ(to->bytes_here(), here) << "attempt " << attempts;
+    if (!to->want()) break;
+    transfer(*image, *to, 50'000, 7);
+    here = to->bytes_here();
+  }
+  EXPECT_EQ(here, total);
+  EXPECT_GT(attempts, 2);
+  const auto copy = must(StateMachine::open(receiver() / must(to->finish()), small_options()));
+  EXPECT_EQ(must(copy->digest()), must(state_->digest()));
+  EXPECT_FALSE(fs::exists(receiver() / "incoming.manifest"));
+}
+
+TEST_F(SnapshotTest, WhatIsLeftOfAnotherImageIsNotUsed) {
+  const auto image = must(Image::create(*state_, sender(), "n1-1"));
+  const auto interrupt = [&] {
     auto to = must(Receiver::begin(receiver(), image->manifest()));
     transfer(*image, *to, 5000, 7);
+    EXPECT_GT(to->bytes_here(), 0U);
+  };
+  interrupt();
+  apply(put("later", "than the image"));
+  const auto other = must(Image::create(*state_, sender(), "n1-2"));
+  EXPECT_EQ(must(Receiver::begin(receiver(), other->manifest()))->bytes_here(), 0U);
+  EXPECT_EQ(must(Receiver::begin(receiver(), image->manifest()))->bytes_here(), 0U);
+
+  // Nor if it is not known what it belongs to.
+  for (const char* note : {"", "tenaz-incoming-1\n"}) {
+    interrupt();
+    write_file(receiver() / "incoming.manifest", note);
+    EXPECT_EQ(must(Receiver::begin(receiver(), image->manifest()))->bytes_here(), 0U);
   }
-  EXPECT_FALSE(fs::exists(receiver() / "incoming"));
+  interrupt();
+  fs::remove(receiver() / "incoming.manifest");
+  EXPECT_EQ(must(Receiver::begin(receiver(), image->manifest()))->bytes_here(), 0U);
+  interrupt();
+  must(Receiver::discard(receiver()));
+  EXPECT_TRUE(fs::is_empty(receiver()));
+}
+
+// A power failure may leave anything in files that were not synced.
+TEST_F(SnapshotTest, WhatIsLeftIsCheckedBeforeItIsUsed) {
+  const auto image = must(Image::create(*state_, sender(), "n1-1"));
+  const std::string digest = must(state_->digest());
+  const auto damage = [](const fs::path& file, bool longer) {
+    std::string bytes = read_file(file);
+    if (longer) bytes += "x";
+    if (!bytes.empty()) bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    write_file(file, bytes);
+  };
+  for (const bool longer : {false, true}) {
+    must(Receiver::discard(receiver()));
+    transfer(*image, *must(Receiver::begin(receiver(), image->manifest())), 50'000, 12);
+    for (const auto& file : fs::directory_iterator(receiver() / "incoming")) damage(file.path(), longer);
+    auto to = must(Receiver::begin(receiver(), image->manifest()));
+    int errors = 0;
+    while (const auto want = to->want()) {
+      const auto n = std::min<std::uint64_t>(want->bytes, 50'000);
+      const auto written = to->write(want->name, want->offset, must(image->read(want->name, want->offset, n)));
+      if (written) continue;
+      EXPECT_EQ(written.error().code, ErrorCode::corruption);
+      ASSERT_LT(++errors, 3);
+    }
+    const std::string name = must(to->finish());
+    EXPECT_EQ(must(must(StateMachine::open(receiver() / name, small_options()))->digest()), digest);
+  }
+}
+
+TEST_F(SnapshotTest, NamesAndLeftovers) {
+  const auto image = must(Image::create(*state_, sender(), "n1-1"));
   auto again = must(Receiver::begin(receiver(), image->manifest()));
-  EXPECT_EQ(again->want()->offset, 0U);
   transfer(*image, *again, 1 << 20);
   const std::string name = must(again->finish());
   // A second one at the same index gets a name of its own.
