@@ -52,6 +52,7 @@ std::vector<Key> keys_of(Config& c) {
       {"storage", "write_buffer_bytes", Size{&c.storage.write_buffer_bytes}},
       {"storage", "log_buffer_bytes", Size{&c.storage.log_buffer_bytes}},
       {"storage", "log_retain_bytes", Size{&c.storage.log_retain_bytes}},
+      {"storage", "log_retain_time", Duration{&c.storage.log_retain_time}},
       {"storage", "reserve_bytes", Size{&c.storage.reserve_bytes}},
       {"storage", "key_cache_bytes", Size{&c.storage.key_cache_bytes}},
 

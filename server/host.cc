@@ -162,6 +162,7 @@ void Host::take_part() {
   replica_options.raft = options_.raft;
   replica_options.max_inflight_bytes = options_.limits.max_inflight_bytes;
   replica_options.history = options_.history;
+  replica_options.log_retain_time = options_.storage.log_retain_time;
   // A batch that no frame could take would stand in the log for ever.
   replica_options.max_batch_bytes = std::min(replica_options.max_batch_bytes, options_.raft.max_append_bytes);
   ReplicaStart start{options_.self,

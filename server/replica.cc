@@ -72,8 +72,10 @@ void Replica::on_message(raft::Instant now, raft::NodeId from, PeerMessage messa
         r.peers_low_.erase(from);
     }
     void operator()(TransferRequest& m) {
-      if (!r.stopping_) r.core_.transfer_leadership(now, m.target);
+      if (r.stopping_ || !r.core_.transfer_leadership(now, m.target))
+        r.ports_.transport.send(from, TransferRefused{m.boot, m.id});
     }
+    void operator()(TransferRefused& m) { r.on_transfer_refused(m); }
     void operator()(ChangeRequest& m) { r.on_change_request(now, from, m); }
     void operator()(ChangeReply& m) { r.on_change_reply(now, m); }
     // Images are moved by the host's own machinery; these never get here.
@@ -293,7 +295,10 @@ void Replica::note_transitions(raft::Instant now) {
       ports_.probe.election_started(term, role == raft::Role::pre_candidate);
     if (role != seen_role_) ports_.probe.role_changed(role, term);
     if (role == raft::Role::leader) commit_times_.clear();
-    if (role != raft::Role::leader) images_.clear();
+    if (role != raft::Role::leader) {
+      images_.clear();
+      heard_.clear();
+    }
     seen_role_ = role;
     seen_term_ = term;
   }
@@ -325,9 +330,9 @@ void Replica::note_transitions(raft::Instant now) {
 }
 
 // Only what the state machine holds durably may leave the log, and enough stays for followers that are a little behind:
-// the retained bytes, everything behind an image that is being sent, and, within a bound, what an active slow follower
-// misses.
-void Replica::compact_log(raft::Instant) {
+// the retained bytes, everything behind an image that is being sent, and, within bounds, what a follower misses that is
+// slow, or went away not long ago.
+void Replica::compact_log(raft::Instant now) {
   if (compacting_) return;
   raft::Index limit = std::min(durable_state_, core_.applied_index());
   if (leads()) {
@@ -339,7 +344,10 @@ void Replica::compact_log(raft::Instant) {
         continue;
       }
       images_.erase(peer.id);
-      if (peer.recently_active && may_wait && peer.match) limit = std::min(limit, peer.match);
+      if (peer.recently_active) heard_[peer.id] = now;
+      const auto heard = heard_.find(peer.id);
+      const bool waits = heard != heard_.end() && now - heard->second <= options_.log_retain_time;
+      if ((peer.recently_active || waits) && may_wait && peer.match) limit = std::min(limit, peer.match);
     }
   }
   const raft::Index target = ports_.log.compaction_target(limit);

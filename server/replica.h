@@ -37,6 +37,7 @@ struct ReplicaOptions {
   // While this many own log writes are under way, commands collect into one batch instead of being proposed at once.
   std::size_t max_unwritten_batches = 2;
   HistoryOptions history;
+  raft::Duration log_retain_time{};  // see storage::Options
 };
 
 struct ReplicaStart {
@@ -172,6 +173,7 @@ class Replica {
   void on_refused(raft::Instant now, raft::NodeId from, const ForwardRefused& message);
   void on_read_request(raft::Instant now, raft::NodeId from, const ReadIndexRequest& message);
   void on_read_reply(raft::Instant now, const ReadIndexReply& message);
+  void on_transfer_refused(const TransferRefused& message);
   void on_change_request(raft::Instant now, raft::NodeId from, const ChangeRequest& message);
   void on_change_reply(raft::Instant now, const ChangeReply& message);
 
@@ -250,10 +252,11 @@ class Replica {
     raft::NodeId target;  // 0: anyone else
     raft::NodeId from;    // the leader when it was asked for
     raft::Instant deadline;
-    bool local = false;  // run by this node's core
+    std::uint64_t id = 0;  // of the question to the leader; 0: run by this node's core
     TransferDone done;
   };
   std::vector<Transfer> transfers_;
+  std::uint64_t last_transfer_id_ = 0;
 
   std::vector<Change> changes_;
   std::uint64_t last_change_id_ = 0;
@@ -265,6 +268,7 @@ class Replica {
   raft::Index durable_state_;
   bool compacting_ = false;
   std::map<raft::NodeId, raft::Index> images_;  // being made or sent: the log is kept behind them
+  std::map<raft::NodeId, raft::Instant> heard_;  // as leader: when a peer was last found active
 
   raft::NodeId image_source_;  // of the install under way; 0: none
 

@@ -16,6 +16,7 @@ std::vector<std::string> Options::check() const {
   require(between(kMiB, write_buffer_bytes, kGiB), "storage.write_buffer_bytes: must be 1MiB to 1GiB");
   require(between(kMiB, log_buffer_bytes, kGiB), "storage.log_buffer_bytes: must be 1MiB to 1GiB");
   require(log_retain_bytes <= kTiB, "storage.log_retain_bytes: must be at most 1TiB");
+  require(log_retain_time <= std::chrono::hours(24), "storage.log_retain_time: must be at most 24h");
   require(reserve_bytes <= kTiB, "storage.reserve_bytes: must be at most 1TiB");
   require(key_cache_bytes <= kTiB, "storage.key_cache_bytes: must be at most 1TiB");
   return faults;

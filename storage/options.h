@@ -26,6 +26,11 @@ struct Options {
   // Applied entries kept in the log for followers that were away, in bytes; one that misses more gets a snapshot.
   std::size_t log_retain_bytes = 8 << 20;
 
+  // A node that was there keeps the leader's log from being cut behind it for so long after it went away (up to 512
+  // MiB, and not on a full disk): a restart needs no snapshot then. Longer: so does a longer absence; more disk
+  // meanwhile. 0: only log_retain_bytes count.
+  std::chrono::nanoseconds log_retain_time = std::chrono::minutes(2);
+
   // Below this much free space on the data directory's file system puts are refused (deletes are not). 0: never.
   std::uint64_t reserve_bytes = 256 << 20;
 

@@ -251,7 +251,7 @@ std::vector<Figure> StateMachine::figures() const {
       {"key_cache_bytes", static_cast<double>(impl_->shared.cache.bytes())},
       {"replay_bytes", static_cast<double>(impl_->replay.sum())},
       {"compact_revision", static_cast<double>(impl_->shared.compact.load())},
-      {"reclaiming", static_cast<double>(database.reclaiming())},
+      {"reclaiming", static_cast<double>(impl_->shared.compact.load() > database.reclaimed())},
   };
 }
 

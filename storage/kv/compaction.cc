@@ -158,9 +158,9 @@ void Compactor::durable(std::uint64_t compact_revision) {
   changed_.notify_all();
 }
 
-bool Compactor::reclaiming() const {
+std::uint64_t Compactor::reclaimed() const {
   std::lock_guard guard(mutex_);
-  return done_ != wanted_;
+  return done_;
 }
 
 void Compactor::wait_idle() {

@@ -54,8 +54,8 @@ class Compactor {
              bool with_thread);
   // The durable compact revision has become this.
   void durable(std::uint64_t compact_revision);
-  // Files are being rewritten for what durable() said, or are about to be. Any thread.
-  bool reclaiming() const;
+  // The files have been rewritten for this compact revision; for a later one they are being, or will be. Any thread.
+  std::uint64_t reclaimed() const;
   // Waits until all that durable() asked for is done.
   void wait_idle();
   // Ends the background work; before the database closes.

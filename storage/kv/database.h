@@ -52,7 +52,7 @@ class Database {
   void on_durable(std::function<void(raft::Index)> callback);
 
   Compactor& compactor() { return compactor_; }
-  bool reclaiming() const { return compactor_.reclaiming(); }
+  std::uint64_t reclaimed() const { return compactor_.reclaimed(); }
   std::size_t cache_bytes() const;
   // The sum of an integer property over the column families.
   std::uint64_t property(const std::string& name) const;

@@ -36,6 +36,7 @@ std::vector<const FaultKind*> kinds_of(const Plan& plan) {
 harness::Settings with_small_buffers(harness::Settings settings) {
   // Snapshots, flushes and new log files come often.
   settings.try_emplace("storage.log_retain_bytes", "\"256KiB\"");
+  settings.try_emplace("storage.log_retain_time", "\"0s\"");
   settings.try_emplace("storage.write_buffer_bytes", "\"1MiB\"");
   settings.try_emplace("storage.log_buffer_bytes", "\"1MiB\"");
   return settings;

@@ -206,6 +206,7 @@ class StateDamage : public Damage {
   static Settings with_a_short_log() {
     Settings settings = kSmallBuffers;
     settings["storage.log_retain_bytes"] = "\"64KiB\"";
+    settings["storage.log_retain_time"] = "\"0s\"";
     settings["raft.cache_bytes"] = "\"64KiB\"";
     return settings;
   }

@@ -10,6 +10,7 @@ namespace tenaz::harness {
 namespace {
 
 const Settings kShortLog{{"storage.log_retain_bytes", "\"64KiB\""},
+                         {"storage.log_retain_time", "\"0s\""},
                          {"storage.log_buffer_bytes", "\"1MiB\""},
                          {"storage.write_buffer_bytes", "\"1MiB\""},
                          {"raft.cache_bytes", "\"64KiB\""}};
@@ -167,6 +168,32 @@ TEST_F(SnapshotAndStop, TheNodeThatServes) {
   }
   cluster_.start(away_);
   expect_brought_back();
+}
+
+// A restart is no long absence: the log is kept for it, however much was written meanwhile.
+TEST(LogCompaction, WaitsForANodeThatWentAwayNotLongAgo) {
+  Settings settings = kShortLog;
+  settings["storage.log_retain_time"] = "\"10m\"";
+  settings["raft.election_timeout_min"] = "\"2s\"";  // a leader that is new has not heard of who is away
+  settings["raft.election_timeout_max"] = "\"6s\"";
+  Cluster cluster(3, settings);
+  cluster.start_all();
+  const int leader = cluster.wait_leader();
+  ASSERT_NE(leader, 0);
+  const int away = leader % 3 + 1;
+  ASSERT_TRUE(cluster.wait_caught_up(away, leader));
+  cluster.kill(away);
+  const std::string value(64 << 10, 'v');
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(cluster.put(leader, "k" + std::to_string(i % 50), value));
+  cluster.start(away);
+  ASSERT_TRUE(cluster.wait_ready(away)) << cluster.log(away);
+  EXPECT_TRUE(cluster.wait_caught_up(away, leader));
+  EXPECT_FALSE(cluster.logged(away, "snapshot:")) << cluster.log(away);
+  // Once it is there nothing is kept for it any more.
+  ASSERT_TRUE(eventually([&] {
+    EXPECT_TRUE(cluster.put(leader, "another", value));
+    return cluster.number(leader, "first_index") > 200;
+  })) << cluster.number(leader, "first_index");
 }
 
 TEST(LogCompaction, KeepsTheLogSmallAndLosesNothing) {

@@ -41,6 +41,33 @@ TEST_F(ReplicaTest, AFollowerThatIsBehindDoesNotHoldTheLogOnADiskWithoutRoom) {
   EXPECT_EQ(log.compacted, Index{2});
 }
 
+// A restart takes seconds, an image of everything may take minutes.
+TEST_F(ReplicaTest, WhoWentAwayNotLongAgoFindsItsPlaceInTheLog) {
+  options.log_retain_time = std::chrono::minutes(2);
+  lead_of_three();
+  acknowledge(3);
+  replica->on_durable_state(now, Index{1});
+  log.forget(Index{1});
+  replica->on_log_compacted(now, Index{1});
+  const auto without_3 = [&](std::chrono::seconds time) {
+    for (; time.count() > 0; time -= std::chrono::seconds(1)) {
+      for (int i = 0; i < 10; ++i) {
+        answer_heartbeats(2);
+        pass(milliseconds(40));
+      }
+    }
+  };
+  write(1);
+  acknowledge(2);
+  apply_all();
+  without_3(std::chrono::seconds(100));
+  ASSERT_EQ(replica->core().role(), raft::Role::leader);
+  replica->on_durable_state(now, Index{2});
+  EXPECT_EQ(log.compacted, Index{1}) << "node 3 may come back";
+  without_3(std::chrono::seconds(30));
+  EXPECT_EQ(log.compacted, Index{2}) << "nobody waits for it any longer";
+}
+
 TEST_F(ReplicaTest, APeerThatLostWhatItAcknowledgedIsDistrustedForGood) {
   lead_of_three();
   write(1);
