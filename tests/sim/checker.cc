@@ -35,6 +35,7 @@ void Checker::hard_state_written(std::size_t node, const raft::HardState& before
   if (after.term < before.term) fail(node, "the term on disk goes back");
   if (after.term == before.term && before.vote && after.vote != before.vote)
     fail(node, "the vote on disk changes within term " + std::to_string(after.term.value));
+  remembered_[node] = std::max(remembered_[node], after.promise);
 }
 
 void Checker::entry_written(std::size_t node, const raft::Entry& entry, raft::Term term_before) {
@@ -68,7 +69,8 @@ void Checker::sends(std::size_t node, std::size_t to, const server::PeerMessage&
     // A leader counts on it not to go back to an earlier term.
     if (beat->round != 0 && durable.term < beat->term) fail(node, "answers a heartbeat in a term that is not durable");
     if (beat->round != 0) promises_in(beat->term);
-    if (durable.promise < beat->promise) fail(node, "makes a promise that it would not remember");
+    // An answer may leave when what it promised is over, and forgotten: it has to have been durable once.
+    if (remembered_[node] < beat->promise) fail(node, "makes a promise that it would not remember");
   }
 }
 

@@ -46,7 +46,7 @@ class Checker {
  public:
   // `machines`: nodes that there may be; the first ones are the cluster's founders.
   Checker(World& world, const std::vector<const Disk*>& disks, std::size_t machines, raft::Configuration founding)
-      : world_(world), disks_(disks), led_(machines), promised_(machines), seen_(machines) {
+      : world_(world), disks_(disks), led_(machines), promised_(machines), remembered_(machines), seen_(machines) {
     configurations_.emplace_back(raft::Index{}, std::move(founding));
   }
 
@@ -129,6 +129,7 @@ class Checker {
   std::map<raft::Term, std::size_t> leaders_;
   std::vector<raft::Term> led_;  // [node]: the last term that it was seen to lead in
   std::vector<raft::Term> promised_;  // [node]: the last term in which it gave a vote or acknowledged something
+  std::vector<raft::Duration> remembered_;  // [node]: the longest promise to a leader that was ever on its disk
   // [node]: of its present process.
   struct Seen {
     bool leads = false;
