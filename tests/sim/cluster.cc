@@ -121,12 +121,14 @@ void Cluster::to_machine(const Event& event) {
   }
 }
 
-bool Cluster::accepts_a_write(const std::vector<std::size_t>& nodes, raft::Duration bound) {
+bool Cluster::accepts_a_write(const std::function<std::vector<std::size_t>()>& nodes, raft::Duration bound) {
   const raft::Instant end = world_.now() + bound;
   for (std::size_t turn = 0; world_.now() < end && !world_.failed(); ++turn) {
-    Machine& machine = *machines_[nodes[turn % nodes.size()]];
+    const std::vector<std::size_t> now = nodes();
+    const std::size_t node = now[turn % now.size()];
+    Machine& machine = *machines_[node];
     if (machine.serves()) {
-      const auto probe = clients_.probe(nodes[turn % nodes.size()], kProbeTimeout);
+      const auto probe = clients_.probe(node, kProbeTimeout);
       if (!run_until(end, [&] { return probe->answered; })) break;
       if (probe->accepted) return true;
     }

@@ -49,8 +49,11 @@ class Cluster {
     run_until(world_.now() + time, [] { return false; });
   }
 
-  // Some of these nodes, asked in turn, accepts a write within `bound`.
-  bool accepts_a_write(const std::vector<std::size_t>& nodes, raft::Duration bound);
+  // Some of these nodes, asked in turn, accepts a write within `bound`. They may change meanwhile, but are never none.
+  bool accepts_a_write(const std::function<std::vector<std::size_t>()>& nodes, raft::Duration bound);
+  bool accepts_a_write(const std::vector<std::size_t>& nodes, raft::Duration bound) {
+    return accepts_a_write([&nodes] { return nodes; }, bound);
+  }
   // These nodes have applied all that there is, and hold nothing else.
   bool converged(const std::vector<std::size_t>& nodes) const;
   // What clients were told, against what happened; fails the run if it does not fit.

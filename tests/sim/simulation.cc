@@ -23,7 +23,10 @@ class Simulation {
   void recover();
   void membership_must_settle();
   void removed_must_stop();
-  void must_accept_a_write(const std::vector<std::size_t>& nodes, const std::string& who);
+  void must_accept_a_write(const std::function<std::vector<std::size_t>()>& nodes, const std::string& who);
+  void must_accept_a_write(const std::vector<std::size_t>& nodes, const std::string& who) {
+    must_accept_a_write([&nodes] { return nodes; }, who);
+  }
   Report report();
 
   const Changes& changes_;
@@ -58,7 +61,7 @@ void Simulation::suffer() {
                std::to_string(faults_.struck()) + " faults");
 }
 
-void Simulation::must_accept_a_write(const std::vector<std::size_t>& nodes, const std::string& who) {
+void Simulation::must_accept_a_write(const std::function<std::vector<std::size_t>()>& nodes, const std::string& who) {
   World& world = cluster_.world();
   if (world.failed()) return;
   if (!cluster_.accepts_a_write(nodes, kRecoveryBound) && !world.failed()) world.fail(who + " accepts no write");
@@ -77,7 +80,8 @@ void Simulation::recover() {
   // Operators take care, but a node can lose what it promised after it was asked for.
   quorum_lost_ = !faults_.quorum_is_sound();
   if (quorum_lost_) return cluster_.clients().stop();
-  must_accept_a_write(faults_.sound_members(), "the cluster");
+  // Changes that were asked for go on: the last of those who are members now may be gone a moment later.
+  must_accept_a_write([this] { return faults_.sound_members(); }, "the cluster");
   membership_must_settle();
   const std::vector<std::size_t> sound = faults_.sound_members();
   for (const std::size_t node : sound) must_accept_a_write({node}, node_name(node));
