@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "storage/info_log.h"
+#include "storage/ordered_names.h"
 #include "storage/rocks.h"
 
 namespace tenaz::storage {
@@ -126,7 +128,9 @@ Result<DataLock> Platform::lock(const fs::path& data_dir) {
 }
 
 rocksdb::Env* Platform::env() {
-  return rocksdb::Env::Default();
+  // Never destroyed, as the default one is not: RocksDB's threads end after main() does.
+  static rocksdb::Env* const env = rocksdb::NewCompositeEnv(with_ordered_names(rocksdb::FileSystem::Default())).release();
+  return env;
 }
 
 std::shared_ptr<rocksdb::Logger> Platform::info_log(const fs::path& directory) {

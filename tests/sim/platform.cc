@@ -7,6 +7,7 @@
 #include <deque>
 #include <utility>
 
+#include "storage/ordered_names.h"
 #include "tests/sim/file_system.h"
 
 namespace tenaz::sim {
@@ -70,7 +71,7 @@ class TreeFile final : public storage::File {
 class QueueingEnv final : public rocksdb::EnvWrapper {
  public:
   QueueingEnv(const World& world, FileTree& tree, Random& random)
-      : QueueingEnv(world, make_file_system(tree), random) {}
+      : QueueingEnv(world, storage::with_ordered_names(make_file_system(tree)), random) {}
   const char* Name() const override { return "tenaz.queueing-env"; }
 
   std::size_t queued() const { return jobs_.size(); }
