@@ -255,18 +255,22 @@ void SnapshotFetcher::discard() {
     spdlog::warn("snapshot: {}", done.error().message);
 }
 
+// It is the sender's fault. What has come stays for a while, in case the same image is offered again.
 void SnapshotFetcher::fail(std::string why) {
-  fail(storage::Error{storage::ErrorCode::io, std::move(why)});
+  discard_at_ = Clock::now() + options_.keep_partial;
+  end(storage::Error{storage::ErrorCode::io, std::move(why)});
 }
 
-// What has come stays for a while, in case the same image is offered again; not if that is what is wrong.
+// It is this disk's, or that of what has come. After a write or a sync that failed, what is read back proves nothing.
 void SnapshotFetcher::fail(storage::Error error) {
+  receiver_.reset();
+  discard();
+  end(std::move(error));
+}
+
+void SnapshotFetcher::end(storage::Error error) {
   end_transfer(false);
   receiver_.reset();
-  if (error.code == storage::ErrorCode::io)
-    discard_at_ = Clock::now() + options_.keep_partial;
-  else
-    discard();
   const Job job = *std::exchange(job_, std::nullopt);
   job.done(std::move(error));
 }

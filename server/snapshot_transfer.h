@@ -173,6 +173,7 @@ class SnapshotFetcher {
   void finish();
   void fail(std::string why);
   void fail(storage::Error error);
+  void end(storage::Error error);
 
   const std::filesystem::path data_dir_;
   const SnapshotSend send_;

@@ -153,7 +153,7 @@ class Receiver::Impl {
 };
 
 // A file that is as long as it should be may still be wrong, where the power failed; a shorter one is found out when it
-// is whole.
+// is whole. One that is right may have been written by a process that was killed before it could sync it.
 Result<void> Receiver::Impl::go_on() {
   for (; current < manifest.files.size(); ++current) {
     const ImageFile& wanted = manifest.files[current];
@@ -161,10 +161,14 @@ Result<void> Receiver::Impl::go_on() {
     if (!platform.exists(path)) break;
     const auto here = describe(path, platform, {});
     if (!here) return here.error();
-    if (here->bytes == wanted.bytes && here->crc32c == wanted.crc32c) continue;
-    if (here->bytes >= wanted.bytes) break;
+    const bool whole = here->bytes == wanted.bytes && here->crc32c == wanted.crc32c;
+    if (!whole && here->bytes >= wanted.bytes) break;
     auto opened = platform.open(path, false);
     if (!opened) return opened.error();
+    if (whole) {
+      if (auto synced = (*opened)->sync(); !synced) return synced;
+      continue;
+    }
     file = std::move(*opened);
     offset = here->bytes;
     crc = here->crc32c;
