@@ -216,6 +216,11 @@ void Replica::on_removed() {
     auto& c = result.configuration;
     for (auto* ids : {&c.voters, &c.learners}) std::erase(*ids, self_);
     result.configuration = raft::left_joint(c);
+    // It may have been removed before it got to know of its addition.
+    auto& retired = result.configuration.retired;
+    if (const auto place = std::lower_bound(retired.begin(), retired.end(), self_);
+        place == retired.end() || *place != self_)
+      retired.insert(place, self_);
     change.done(result);
   }
 }

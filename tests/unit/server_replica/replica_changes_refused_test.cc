@@ -114,6 +114,17 @@ TEST_F(ChangeRefusals, WhoAskedANodeToRemoveItselfIsAnswered) {
   EXPECT_EQ(answered->configuration.members.size(), 2u);
 }
 
+// Such a one was added, and has yet to get the entry that says so.
+TEST_F(ChangeRefusals, WhoDoesNotKnowOfItsAdditionKnowsOfItsRemoval) {
+  start(3, 2);
+  heartbeat(2, 1);
+  ask(raft::RemoveMember{NodeId{1}});
+  ASSERT_EQ(transport.take<ChangeRequest>().size(), 1u);
+  replica->on_removed();
+  ASSERT_TRUE(answered);
+  EXPECT_EQ(answered->configuration.retired, std::vector{NodeId{1}});
+}
+
 TEST_F(ChangeRefusals, OtherChangesAreLeftOpenByARemoval) {
   start(3);
   heartbeat(2, 1);

@@ -121,9 +121,10 @@ struct CountingProbe final : Probe {
 
 class ReplicaTest : public ::testing::Test {
  protected:
-  void start(std::uint64_t nodes) {
+  // Node 1, in a cluster of the nodes `first` to `last`.
+  void start(std::uint64_t last, std::uint64_t first = 1) {
     std::vector<raft::Member> members;
-    for (std::uint64_t id = 1; id <= nodes; ++id) members.push_back({NodeId(id), "", "", "", ""});
+    for (std::uint64_t id = first; id <= last; ++id) members.push_back({NodeId(id), "", "", "", ""});
     ReplicaStart start;
     start.self = NodeId{1};
     start.boot = 99;
