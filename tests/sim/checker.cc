@@ -74,11 +74,11 @@ void Checker::sends(std::size_t node, std::size_t to, const server::PeerMessage&
   }
 }
 
-void Checker::reads_by_lease(std::size_t node, raft::Term term) {
-  const auto& [latest, leader] = *leaders_.rbegin();
-  if (latest > term)
-    fail(node, "answers by its lease of term " + std::to_string(term.value) + ", but " + node_name(leader) +
-                   " leads term " + std::to_string(latest.value));
+void Checker::reads_by_lease(std::size_t node, raft::Term term, raft::Instant judged) {
+  const auto next = elected_.upper_bound(term);
+  if (next != elected_.end() && next->second <= judged)
+    fail(node, "answers by its lease of term " + std::to_string(term.value) + ", but " +
+                   node_name(leaders_.at(next->first)) + " leads term " + std::to_string(next->first.value));
 }
 
 void Checker::starts(std::size_t node, raft::Term term) {
@@ -139,6 +139,7 @@ void Checker::new_leader(std::size_t node, const raft::Core& core) {
     if (found->second != node) fail(node, "a second leader of term " + std::to_string(term.value));
     return;
   }
+  elected_.emplace(term, world_.now());
   const Disk& disk = *disks_[node];
   if (disk.hard_state.term != term || disk.hard_state.vote != node_id(node))
     fail(node, "leads without a durable vote for itself");

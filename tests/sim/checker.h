@@ -65,8 +65,9 @@ class Checker {
   // After every call of a replica.
   void replica_state(std::size_t node, const raft::Core& core);
 
-  // A node answers reads without asking the others (raft/lease.h): nobody leads a later term yet.
-  void reads_by_lease(std::size_t node, raft::Term term);
+  // A node answers reads without asking the others (raft/lease.h): nobody led a later term when it found, at `judged`,
+  // that its lease holds. The answer itself may come later, after a pause.
+  void reads_by_lease(std::size_t node, raft::Term term, raft::Instant judged);
 
   // A node applies.
   void applies(std::size_t node, const raft::Entry& entry);
@@ -127,6 +128,7 @@ class Checker {
   World& world_;
   const std::vector<const Disk*>& disks_;
   std::map<raft::Term, std::size_t> leaders_;
+  std::map<raft::Term, raft::Instant> elected_;
   std::vector<raft::Term> led_;  // [node]: the last term that it was seen to lead in
   std::vector<raft::Term> promised_;  // [node]: the last term in which it gave a vote or acknowledged something
   std::vector<raft::Duration> remembered_;  // [node]: the longest promise to a leader that was ever on its disk

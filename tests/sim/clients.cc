@@ -20,6 +20,7 @@ Clients::Clients(World& world, Checker& checker, const Scenario& scenario,
       scenario_(scenario),
       machines_(machines),
       random_(world.salted_seed(), 3),
+      call_interval_max_(scenario.call_interval_max),
       last_mod_(scenario.keys) {}
 
 void Clients::start() {
@@ -27,7 +28,7 @@ void Clients::start() {
 }
 
 void Clients::next() {
-  world_.post(random_.between(microseconds(100), scenario_.call_interval_max), Event{.kind = EventKind::client});
+  world_.post(random_.between(microseconds(100), call_interval_max_), Event{.kind = EventKind::client});
 }
 
 void Clients::act(const Event&) {

@@ -20,6 +20,9 @@ class Clients {
   Clients(World& world, Checker& checker, const Scenario& scenario, std::vector<std::unique_ptr<Machine>>& machines);
 
   void start();
+  // Not more often than in a run of moderate load from now on: to take part under more than a node can keep up with is
+  // asked of nobody.
+  void calm_down() { call_interval_max_ = std::max(call_interval_max_, kCallIntervalMax); }
   // No new calls from now on.
   void stop() { stopped_ = true; }
   bool idle() const { return open_ == 0; }
@@ -107,6 +110,7 @@ class Clients {
   const Scenario& scenario_;
   std::vector<std::unique_ptr<Machine>>& machines_;
   Random random_;
+  raft::Duration call_interval_max_;
   bool stopped_ = false;
   std::size_t open_ = 0;
   std::vector<Call> calls_;

@@ -234,6 +234,7 @@ void Machine::receive(std::size_t from, server::PeerMessage message) {
 
 void Machine::attend() {
   if (cpu_cost_ > raft::Duration{}) busy_until_ = world_.now() + random_.between(raft::Duration{}, cpu_cost_);
+  asked_at_ = std::min(asked_at_, world_.now());
   if (process_->carry_out_posted || fate_.ended()) return;
   if (random_.chance(750)) return carry_out();
   process_->carry_out_posted = true;
@@ -242,6 +243,7 @@ void Machine::attend() {
 
 void Machine::carry_out() {
   process_->replica->carry_out(local_now());
+  asked_at_ = raft::Instant::max();
   inspect();
   if (process_->replica->removed()) note_removal("by its own log");
   schedule_tick();
@@ -295,7 +297,7 @@ void Machine::role_changed(raft::Role role, raft::Term term) {
 
 void Machine::lease_reads(std::size_t reads) {
   counters_.lease_reads += reads;
-  checker_.reads_by_lease(node_, process_->replica->core().term());
+  checker_.reads_by_lease(node_, process_->replica->core().term(), std::min(asked_at_, world_.now()));
 }
 
 void Machine::peer_rolled_back(raft::NodeId peer) {

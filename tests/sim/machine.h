@@ -202,6 +202,7 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   bool fetching_state_ = false;
   raft::Instant paused_until_;
   raft::Instant busy_until_;
+  raft::Instant asked_at_ = raft::Instant::max();  // the first call of the replica that is yet to be carried out
   raft::Duration cpu_cost_{};
   std::unique_ptr<Process> process_;
 };

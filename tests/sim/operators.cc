@@ -109,7 +109,9 @@ std::optional<raft::MembershipChange> Operators::removal(const raft::Configurati
         id = machine->replica().core().leader();
   for (raft::Configuration from : possible_configurations(checker_, machines_)) {
     for (auto* ids : {&from.voters, &from.outgoing}) std::erase(*ids, id);
-    if (!from.voters.empty() && !is_quorum(from, [this](std::size_t node) { return sound(node); })) return {};
+    // Nor the last one from whom a damaged state could be fetched.
+    const auto stays = [this](std::size_t node) { return sound(node) && !machines_[node]->state_in_danger(); };
+    if (!from.voters.empty() && !is_quorum(from, stays)) return {};
   }
   return raft::RemoveMember{id};
 }

@@ -77,6 +77,7 @@ void Simulation::recover() {
     if (!majority.empty()) must_accept_a_write(majority, "a well connected majority");
   }
   faults_.heal_all();
+  cluster_.clients().calm_down();
   // Operators take care, but a node can lose what it promised after it was asked for.
   quorum_lost_ = !faults_.quorum_is_sound();
   if (quorum_lost_) return cluster_.clients().stop();
