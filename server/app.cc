@@ -49,10 +49,7 @@ HostOptions host_options(const config::Config& config) {
   if (config.cluster.join.empty()) out.cluster_id = config::cluster_id(config.cluster);
   out.join = config.cluster.join;
   out.data_dir = config.node.data_dir;
-  std::vector<raft::Member> members;
-  for (const auto& member : config.cluster.members)
-    members.push_back({raft::NodeId(member.id), member.name, member.peer, member.client, {}});
-  out.founding = raft::founding_configuration(std::move(members));
+  out.founding = founding_of(config);
   out.raft = config.raft;
   out.storage = config.storage;
   out.peer = config.peer;
@@ -155,6 +152,13 @@ int cannot_start(ServiceManager& manager, const storage::Error& error) {
 }
 
 }  // namespace
+
+raft::Configuration founding_of(const config::Config& config) {
+  std::vector<raft::Member> members;
+  for (const auto& member : config.cluster.members)
+    members.push_back({raft::NodeId(member.id), member.name, member.peer, member.client, {}});
+  return raft::founding_configuration(std::move(members));
+}
 
 int run(const config::Config& config, const std::string& config_file) {
   set_up_logging(config.log);

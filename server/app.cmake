@@ -1,6 +1,6 @@
 # The threads around the host loop, and the program.
 add_library(tenaz_server_app STATIC
-  app.cc backup_source.cc event_log.cc executors.cc host.cc host_members.cc host_state.cc logging.cc open_files.cc service_manager.cc)
+  app.cc backup_source.cc event_log.cc executors.cc host.cc host_members.cc host_state.cc logging.cc open_files.cc recovery.cc service_manager.cc)
 target_link_libraries(tenaz_server_app
   PUBLIC tenaz_server_replica tenaz_server_peer tenaz_server_http tenaz_config tenaz_asio
   PRIVATE Boost::json PkgConfig::libsystemd spdlog::spdlog tenaz_warnings)

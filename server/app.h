@@ -4,6 +4,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "raft/types.h"
 
 namespace tenaz::server {
 
@@ -18,6 +19,9 @@ enum ExitCode : int {
   kExitRemoved = 5,        // this node was removed from its cluster
   kExitUnusableData = 6,   // the data directory is fenced, damaged, another node's or a later version's
 };
+
+// The first members of the cluster, as the configuration has them.
+raft::Configuration founding_of(const config::Config& config);
 
 // Runs until SIGTERM or SIGINT, then hands leadership over, drains and returns an ExitCode. `config_file`: read again
 // on SIGHUP; empty: there is none.

@@ -6,7 +6,9 @@
 
 #include "config/config.h"
 #include "server/app.h"
+#include "server/recovery.h"
 #include "server/version.h"
+#include "storage/restore.h"
 
 // Read by jemalloc, where it is linked; MALLOC_CONF of the environment goes before. What is freed is given back after
 // one second instead of ten: a node is a tenth smaller for it under load, and no slower.
@@ -35,13 +37,24 @@ int main(int argc, char** argv) {
       "tenazd, one node of a tenaz cluster: --config FILE, or --data-dir DIR for a cluster of one on 127.0.0.1:7480."};
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("tenazd ") + tenaz::server::kVersion);
-  std::string file, data_dir;
+  std::string file, data_dir, backup;
+  std::uint64_t revision_gap = tenaz::storage::kRevisionGap;
   bool check = false;
   auto* config_option = app.add_option("--config", file, "TOML file of this node");
   auto* dir_option =
       app.add_option("--data-dir", data_dir, "Directory for the data of a cluster of one, instead of a file")
           ->excludes(config_option);
   app.add_flag("--check-config", check, "Print ok or every fault of the file, and exit")->needs(config_option);
+  auto* restore_option =
+      app.add_option("--restore", backup,
+                     "Make this node's data directory, which must be empty, from a backup, as a node of a new cluster, "
+                     "and exit")
+          ->type_name("BACKUP")
+          ->needs(config_option);
+  app.add_option("--revision-gap", revision_gap, "With --restore: by how much revisions are raised, on all nodes alike")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->needs(restore_option);
   try {
     app.parse(argc, argv);
     if (file.empty() && data_dir.empty())
@@ -61,5 +74,6 @@ int main(int argc, char** argv) {
     std::puts("ok");
     return tenaz::server::kExitStopped;
   }
+  if (!backup.empty()) return tenaz::server::restore(*loaded.config, backup, revision_gap);
   return tenaz::server::run(*loaded.config, file);
 }

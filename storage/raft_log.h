@@ -23,8 +23,9 @@ namespace tenaz::storage {
 
 // Whose directory this is. Written at first start, compared at every later one.
 struct Identity {
-  // 16 raw bytes. Empty: of whichever cluster the node joins or has joined. A new directory is given none then, until
-  // set_cluster().
+  // 16 raw bytes, as the configuration has it: a cluster that came from a backup has another, which only the
+  // directory knows. Empty: of whichever cluster the node joins or has joined. A new directory is given none
+  // then, until set_cluster().
   std::string cluster_id;
   raft::NodeId node_id;
 };
@@ -50,6 +51,13 @@ class RaftLog final : public raft::LogReader {
   static Result<std::unique_ptr<RaftLog>> open(const std::filesystem::path& data_dir, const Identity& identity,
                                                const raft::Configuration& founding, const Options& options);
   ~RaftLog() override;
+
+  // Founds <data_dir>/raft for a cluster that begins with a state at `meta`, in `term`: open() finds it later, whatever
+  // comes in between. `configured`: the node, and the cluster id as its configuration has it; the cluster is
+  // `cluster_id`. The caller holds the lock on `data_dir`. Nothing may be there but that state, in `state_directory`.
+  static Result<void> found_restored(const std::filesystem::path& data_dir, const Identity& configured,
+                                     const std::string& cluster_id, const raft::SnapshotMeta& meta, raft::Term term,
+                                     const std::string& state_directory, const Options& options);
 
   // --- what stands at start ---------------------------------------------------------------------------------------
   raft::HardState hard_state() const;

@@ -9,6 +9,8 @@
 //                                            kBootsKept, the latest first
 //   00 'f'                                   why this disk is fenced, in words; absent: it is not
 //   00 'r'                                   that this node was removed, in words; absent: it was not
+//   00 'o'                                   cluster id (16 bytes) that the configuration of this node has, where it is
+//                                            not the one in 'i': the cluster came from a backup; absent: it is
 //   00 's'                                   count of synced batches u64; part of every batch (see watermark.h)
 //   00 'p' node u64                          a peer's pin: incarnation u64, boot u64, storage id (16 bytes)
 //   01 group u32 'b'                         bounds: first u64, term before first u64, last u64, last term u64
@@ -66,8 +68,9 @@ struct Starts {
 inline constexpr std::string_view kIdentityKey{"\0i", 2};
 inline constexpr std::string_view kIncarnationKey{"\0n", 2};
 inline constexpr std::string_view kCountKey{"\0s", 2};
-inline constexpr std::string_view kFencedKey{"\0f", 2};   // why this disk is fenced, in words
-inline constexpr std::string_view kRemovedKey{"\0r", 2};  // who said that this node was removed, in words
+inline constexpr std::string_view kFencedKey{"\0f", 2};      // why this disk is fenced, in words
+inline constexpr std::string_view kRemovedKey{"\0r", 2};     // who said that this node was removed, in words
+inline constexpr std::string_view kConfiguredKey{"\0o", 2};  // what the configuration has for a cluster id
 inline constexpr std::string_view kPinPrefix{"\0p", 2};
 
 std::string pin_key(raft::NodeId node);

@@ -31,7 +31,17 @@ class RaftLog::Impl {
   Result<void> open(const Identity& identity, const raft::Configuration& founding);
   Result<void> open_database(bool create);
   Result<void> begin_start();
-  Result<void> found(const Identity& identity, const raft::Configuration& founding);
+  // What a directory begins with.
+  struct Founding {
+    std::string cluster_id;
+    std::string configured_id;  // empty: the same
+    raft::NodeId node_id;
+    format::Bounds bounds;
+    raft::HardState hard_state;
+    format::PlacedConfiguration configuration;
+    std::string state_directory;
+  };
+  Result<void> found(const Founding& founding);
   Result<void> check_identity(const Identity& identity) const;
   Result<void> load();
   Result<void> load_entries(const format::Bounds& bounds);

@@ -2,6 +2,7 @@
 #include <rocksdb/table.h>
 
 #include "storage/bytes.h"
+#include "storage/data_marker.h"
 #include "storage/raft_log_impl.h"
 #include "storage/rocks.h"
 
@@ -93,6 +94,10 @@ Error RaftLog::Impl::lost(const std::string& what) const {
 Result<void> RaftLog::Impl::open(const Identity& identity, const raft::Configuration& founding) {
   const auto found_here = look(data_dir, platform);
   if (!found_here) return found_here.error();
+  if (DataMarker::stands(data_dir)) {
+    return Error{ErrorCode::corruption,
+                 "a restore into " + data_dir.string() + " was interrupted: do it again, or empty the directory"};
+  }
   if (!found_here->database && (found_here->founded || found_here->tables)) {
     return lost(directory.string() + " has no CURRENT file any more");
   }
@@ -111,7 +116,12 @@ Result<void> RaftLog::Impl::open(const Identity& identity, const raft::Configura
     const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions()));
     it->SeekToFirst();
     if (it->Valid() || !it->status().ok()) return lost("the Raft log in " + directory.string() + " has no identity");
-    if (auto done = found(identity, founding); !done) return done;
+    Founding founded;
+    founded.cluster_id = identity.cluster_id.empty() ? std::string(16, '\0') : identity.cluster_id;
+    founded.node_id = identity.node_id;
+    founded.configuration.configuration = founding;
+    founded.state_directory = kFoundingStateDirectory;
+    if (auto done = found(founded); !done) return done;
   }
   if (auto checked = check_identity(identity); !checked) return checked;
   if (auto loaded = load(); !loaded) return loaded;
@@ -165,19 +175,20 @@ Result<std::optional<std::string>> RaftLog::Impl::get(std::string_view key) cons
 
 // One synced batch holds everything, so that an interrupted founding leaves either nothing or all of it. It is written
 // out as a table at once: the loss of a write-ahead log alone never makes a founded directory look like a fresh one.
-Result<void> RaftLog::Impl::found(const Identity& identity, const raft::Configuration& founding) {
+Result<void> RaftLog::Impl::found(const Founding& founding) {
   const auto id = platform.random_bytes(16);
   if (!id) return id.error();
-  const std::string cluster = identity.cluster_id.empty() ? std::string(16, '\0') : identity.cluster_id;
   rocksdb::WriteBatch batch;
   batch.Put(rocks::slice(format::kIdentityKey),
-            format::encode(format::IdentityRecord{format::kRaftFormat, cluster, identity.node_id, *id}));
+            format::encode(format::IdentityRecord{format::kRaftFormat, founding.cluster_id, founding.node_id, *id}));
+  if (!founding.configured_id.empty()) batch.Put(rocks::slice(format::kConfiguredKey), founding.configured_id);
   batch.Put(rocks::slice(format::kIncarnationKey), format::encode(format::Starts{}));
   batch.Put(rocks::slice(format::kCountKey), format::encode_number(1));
-  batch.Put(format::group_key(group, GroupField::bounds), format::encode(format::Bounds{}));
-  batch.Put(format::group_key(group, GroupField::hard_state), format::encode(raft::HardState{}));
-  batch.Put(format::group_key(group, GroupField::configuration), format::encode_configuration(raft::Index(), founding));
-  batch.Put(format::group_key(group, GroupField::state_directory), kFoundingStateDirectory);
+  batch.Put(format::group_key(group, GroupField::bounds), format::encode(founding.bounds));
+  batch.Put(format::group_key(group, GroupField::hard_state), format::encode(founding.hard_state));
+  batch.Put(format::group_key(group, GroupField::configuration),
+            format::encode_configuration(founding.configuration.index, founding.configuration.configuration));
+  batch.Put(format::group_key(group, GroupField::state_directory), founding.state_directory);
   rocksdb::WriteOptions write;
   write.sync = true;
   auto status = db->Write(write, &batch);
@@ -199,7 +210,10 @@ Result<void> RaftLog::Impl::check_identity(const Identity& identity) const {
                                               std::to_string(record->format) + ", this version of tenaz knows up to " +
                                               std::to_string(format::kRaftFormat) + ": use the newer version"};
   }
-  const bool other_cluster = !identity.cluster_id.empty() && record->cluster_id != identity.cluster_id;
+  const auto configured = get(format::kConfiguredKey);
+  if (!configured) return configured.error();
+  const bool other_cluster =
+      !identity.cluster_id.empty() && configured->value_or(record->cluster_id) != identity.cluster_id;
   if (other_cluster || record->node_id != identity.node_id) {
     return Error{ErrorCode::wrong_identity, "the data directory " + data_dir.string() + " belongs to node " +
                                                 std::to_string(record->node_id.value) + " of cluster " +

@@ -37,6 +37,8 @@ struct Arguments {
   std::uint64_t node_id = 0;  // transfer: 0: the best one
   NewMember member;           // member add
   std::optional<bool> lease_reads;
+  std::string config;  // restore: of the new node
+  std::optional<std::uint64_t> revision_gap;
 };
 
 int put(Client& client, const Arguments& arguments);
@@ -52,6 +54,7 @@ int promote_member(Client& client, const Arguments& arguments);
 int remove_member(Client& client, const Arguments& arguments);
 int settings(Client& client, const Arguments& arguments);
 int backup(Client& client, const Arguments& arguments);
+int restore(Client& client, const Arguments& arguments);        // asks nobody
 int verify_backup(Client& client, const Arguments& arguments);  // asks nobody
 
 // What all of them share. Says on stderr why a call failed, and if that is so, that nobody knows what became of the

@@ -185,6 +185,19 @@ void add_backup_commands(CLI::App& app, Settings& settings) {
   CLI::App& verify = *app.add_subcommand("verify-backup", "Checks every byte of a backup, without a cluster");
   verify.add_option("file", a.file, "The file")->required()->type_name("FILE");
   verify.final_callback([&settings] { settings.command = tenaz::client::verify_backup; });
+
+  CLI::App& restore = *app.add_subcommand(
+      "restore", "Makes the data directory of a first node of a NEW cluster from a backup, on this machine, by tenazd");
+  restore.add_option("file", a.file, "The backup; the same one for all first nodes")->required()->type_name("FILE");
+  restore.add_option("--config", a.config, "The node's configuration; its data directory must be empty")
+      ->required()
+      ->type_name("FILE");
+  restore
+      .add_option("--revision-gap", a.revision_gap,
+                  "By how much revisions are raised, 1000000000 unless given; the same on all nodes")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  restore.final_callback([&settings] { settings.command = tenaz::client::restore; });
 }
 
 }  // namespace

@@ -335,4 +335,22 @@ Result<Standing> standing_of(const std::filesystem::path& directory, Platform& p
   return standing;
 }
 
+Result<void> put_standing(const std::filesystem::path& directory, const Options& options, const Standing& standing) {
+  auto database = Database::open(directory, options);
+  if (!database) return database.error();
+  std::string compact;
+  bytes::put_le(compact, standing.compact_revision, 8);
+  rocksdb::WriteBatch batch;
+  batch.Put((*database)->meta(), rocks::slice(kAppliedKey), encode_applied(standing.applied));
+  batch.Put((*database)->meta(), rocks::slice(kCompactKey), compact);
+  batch.Put((*database)->meta(), rocks::slice(kConfigurationKey), standing.configuration);
+  // The clock's marks that a compact command for this revision would have taken away.
+  HistoryClock clock;
+  (*database)->load(clock);
+  for (const std::uint64_t revision : clock.forget(standing.compact_revision))
+    batch.Delete((*database)->meta(), mark_key(revision));
+  if (auto written = (*database)->write(batch); !written) return written;
+  return (*database)->flush(true);
+}
+
 }  // namespace tenaz::storage::kv

@@ -105,5 +105,7 @@ struct Standing {
   std::string configuration;  // as kConfigurationKey says; empty: none was ever applied
 };
 Result<Standing> standing_of(const std::filesystem::path& directory, Platform& platform);
+// Makes it stand so, in one durable step. The directory is nobody else's yet.
+Result<void> put_standing(const std::filesystem::path& directory, const Options& options, const Standing& standing);
 
 }  // namespace tenaz::storage::kv
