@@ -84,11 +84,18 @@ void Simulation::recover() {
   // Changes that were asked for go on: the last of those who are members now may be gone a moment later.
   must_accept_a_write([this] { return faults_.sound_members(); }, "the cluster");
   membership_must_settle();
-  const std::vector<std::size_t> sound = faults_.sound_members();
-  for (const std::size_t node : sound) must_accept_a_write({node}, node_name(node));
+  for (const std::size_t node : faults_.sound_members()) {
+    // A learner that catches up only now may take its place.
+    const auto while_a_member = [this, node]() -> std::vector<std::size_t> {
+      const std::vector<std::size_t> members = faults_.sound_members();
+      if (std::find(members.begin(), members.end(), node) == members.end()) return members;
+      return {node};
+    };
+    must_accept_a_write(while_a_member, node_name(node));
+  }
   removed_must_stop();
   cluster_.clients().stop();
-  const auto settled = [&] { return cluster_.clients().idle() && cluster_.converged(sound); };
+  const auto settled = [&] { return cluster_.clients().idle() && cluster_.converged(faults_.sound_members()); };
   if (!cluster_.run_until(world.now() + kRecoveryBound, settled) && !world.failed())
     world.fail("the nodes do not come to the same state");
 }
