@@ -176,16 +176,24 @@ TEST_F(LeaderLease, APromiseOfALearnerOrOfADiskThatWentBackDoesNotCount) {
 }
 
 TEST_F(LeaderLease, AJointConfigurationNeedsBothHalves) {
-  Configuration joint = configuration(5);
-  joint.voters = {NodeId{1}, NodeId{4}, NodeId{5}};
-  joint.outgoing = {NodeId{1}, NodeId{2}, NodeId{3}};
-  Solo leader(joint);
-  elect(leader, 2, 4);
+  // Node 4 is about to take the place of node 3: the joint configuration is appended, and not committed.
+  Configuration learning = configuration(4);
+  learning.voters = {NodeId{1}, NodeId{2}, NodeId{3}};
+  learning.learners = {NodeId{4}};
+  learning.members.back().promote = true;
+  learning.members.back().replaces = NodeId{3};
+  Solo leader(learning);
+  lead(leader);
+  for (int i = 0; i < 20 && !leader.core().configuration().joint(); ++i) {
+    const std::uint64_t round = beat(leader);
+    leader.step(4, HeartbeatReply{leader.core().term(), round, {}});
+  }
+  ASSERT_TRUE(leader.core().configuration().joint());
+  ASSERT_EQ(leader.core().configuration().outgoing, learning.voters);
   const std::uint64_t round = beat(leader);
-  promise(leader, 2, round);
+  promise(leader, 4, round);
+  EXPECT_FALSE(reads_at_once(leader)) << "the new half alone";
   promise(leader, 3, round);
-  EXPECT_FALSE(reads_at_once(leader));
-  promise(leader, 5, round);
   EXPECT_TRUE(reads_at_once(leader));
 }
 

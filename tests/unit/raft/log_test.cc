@@ -192,6 +192,20 @@ TEST(Log, ASnapshotReplacesAllOfIt) {
   EXPECT_TRUE(log.has_unwritten());
 }
 
+// What lies behind the snapshot continues another history, though it is durable.
+TEST(Log, ASnapshotInTheMiddleLeavesNothingBehindIt) {
+  MemoryLog disk(voters(3));
+  Persist write;
+  for (std::uint64_t index = 1; index <= 12; ++index) write.entries.push_back(entry(index, 1));
+  disk.write(write);
+  Log log(disk, 1000, disk.configuration(), Index{});
+  ASSERT_EQ(log.durable_index(), Index{12});
+  log.reset({Index{9}, Term{4}, voters(5), Index{7}});
+  EXPECT_EQ(log.base(), Index{9});
+  EXPECT_EQ(log.last_index(), Index{9});
+  EXPECT_EQ(log.last_term(), Term{4});
+}
+
 TEST(Log, EntriesFitTheLimitButAreNeverNone) {
   MemoryLog disk(voters(1));
   Log log(disk, 1000, disk.configuration(), Index{});
