@@ -125,7 +125,7 @@ TEST(PromiseAfterARestart, IsWaitedOutAsLongAsItCanHaveBeen) {
     solo.core();
     const VoteRequest request{Term{9}, Index{9}, Term{9}, false, false};
     solo.now = started + milliseconds(399);
-    for (std::uint64_t candidate : {2, 3}) {
+    for (std::uint64_t candidate : {2U, 3U}) {
       const Output out = solo.step(candidate, request);
       EXPECT_FALSE(all<VoteReply>(out.send_now).at(0).granted) << "to whom, it has forgotten";
     }

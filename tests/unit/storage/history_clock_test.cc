@@ -19,7 +19,7 @@ TEST(HistoryClock, TheExampleInItsHeader) {
   std::vector<HistoryClock::Mark> marks;
   std::uint64_t revision = 0;
   std::vector<std::uint64_t> stood;
-  for (const std::uint64_t wall : {100'000, 100'200, 105'000, 90'000, 9'999'000}) {
+  for (const std::uint64_t wall : {100'000U, 100'200U, 105'000U, 90'000U, 9'999'000U}) {
     if (const auto mark = clock.advance(wall, revision++)) marks.push_back(*mark);
     stood.push_back(clock.now_ms());
   }

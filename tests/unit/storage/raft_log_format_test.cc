@@ -64,7 +64,7 @@ TEST(RaftLogFormat, HardStatesComeBackAndNothingElseIsOne) {
                                        raft::HardState{raft::Term(4), raft::NodeId(2), std::chrono::minutes(10)}})
     EXPECT_EQ(decode_hard_state(encode(state)), state);
   const std::string bytes = encode(raft::HardState{raft::Term(4), raft::NodeId(2), std::chrono::milliseconds(250)});
-  for (const std::size_t size : {0, 8, 15, 17, 23}) EXPECT_FALSE(decode_hard_state(bytes.substr(0, size))) << size;
+  for (const std::size_t size : {0U, 8U, 15U, 17U, 23U}) EXPECT_FALSE(decode_hard_state(bytes.substr(0, size))) << size;
   EXPECT_FALSE(decode_hard_state(bytes + "x"));
   EXPECT_FALSE(decode_hard_state(bytes.substr(0, 16) + std::string(8, '\xff'))) << "a promise of less than nothing";
 }
