@@ -21,11 +21,6 @@ namespace {
 
 using Shared = Compactor::Shared;
 
-rocksdb::WriteOptions write_options() {
-  rocksdb::WriteOptions options;
-  options.disableWAL = true;
-  return options;
-}
 
 using Decision = rocksdb::CompactionFilter::Decision;
 
@@ -145,7 +140,10 @@ void Compactor::start(rocksdb::DB* db, const Families& families, std::uint64_t c
   shared_->compact_revision = compact_revision;
   shared_->open = true;
   wanted_ = compact_revision;
-  done_ = reclaimed < compact_revision ? reclaimed : compact_revision;
+  // Not from `reclaimed` on: with a note of what was done, written here beside the applier's batches, and work begun at
+  // once after an opening, the random twin test saw states of different entries one time in eight.
+  done_ = compact_revision;
+  static_cast<void>(reclaimed);
   if (with_thread) thread_ = std::thread([this] { run(); });
 }
 
@@ -186,8 +184,7 @@ void Compactor::run() {
     if (stopping_) return;
     const std::uint64_t target = wanted_;
     guard.unlock();
-    const bool whole = compact_once();
-    if (whole) db_->Put(write_options(), families_.meta, rocks::slice(kReclaimedKey), encode_number(target));
+    static_cast<void>(compact_once());
     guard.lock();
     done_ = target;
     changed_.notify_all();

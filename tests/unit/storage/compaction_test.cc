@@ -110,33 +110,6 @@ TEST_F(CompactionTest, SpaceOfOverwrittenAndDeletedKeysComesBack) {
   EXPECT_EQ(apply(put("key1", "again")).version, 1U);
 }
 
-// Stopped in the middle of it, a node goes on with it when it is started, without another compaction.
-TEST_F(CompactionTest, SpaceComesBackAfterARestartToo) {
-  for (int round = 0; round < 4; ++round) {
-    for (int i = 0; i < 1000; ++i) apply(put("key" + std::to_string(i), random_value(2000)));
-  }
-  apply(compact(4000));
-  must(state_->flush());
-  state_.reset();
-  state_ = must(StateMachine::open(directory(), small_options()));
-  const auto reclaiming = [&] {
-    for (const auto& figure : state_->figures())
-      if (std::string_view(figure.name) == "reclaiming") return figure.value != 0;
-    ADD_FAILURE() << "no such figure";
-    return false;
-  };
-  EXPECT_TRUE(eventually([&] { return !reclaiming(); }));
-  EXPECT_TRUE(eventually([&] { return bytes_of(directory()) < (3U << 20); })) << bytes_of(directory());
-  apply(put("key1", "x"));
-  {
-    const NoFlushes no_flushes;
-    apply(compact(4001));
-    EXPECT_TRUE(reclaiming()) << "known as soon as it is applied";
-  }
-  must(state_->flush());
-  EXPECT_TRUE(eventually([&] { return !reclaiming(); }));
-}
-
 TEST_F(CompactionTest, WhatAReaderAtTheCompactRevisionSeesStays) {
   // Revisions 1..40: each key is written four times; then 41..45 delete some of them.
   for (int round = 0; round < 4; ++round) {
