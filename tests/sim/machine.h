@@ -198,6 +198,7 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   std::uint32_t life_ = 0;
   std::uint64_t boot_ = 0;
   std::uint64_t sequence_ = 0;
+  std::size_t asked_ = 0;  // how often another was, by a node that waits to be added
   std::uint64_t images_made_ = 0;
   bool fetching_state_ = false;
   raft::Instant paused_until_;

@@ -57,11 +57,11 @@ void Machine::change_membership(raft::MembershipChange change, raft::Instant dea
   attend();
 }
 
-// A node that waits to be added asks the others now and then: nobody calls it if it was removed before it has learned who
-// the members are.
+// A node that waits to be added asks the others now and then, one after the other: nobody calls it if it was removed before
+// it has learned who the members are.
 void Machine::seek_cluster() {
   if (!joining()) return;
-  const Machine& other = peers_(static_cast<std::size_t>(random_.below(scenario_.machines())));
+  const Machine& other = peers_(asked_++ % scenario_.machines());
   if (other.serves() && !other.paused() && network_.both_ways(node_, other.node_) &&
       network_.admission().judge(other.node_, node_, false) == Admission::Verdict::removed)
     note_removal("says " + node_name(other.node_));
