@@ -184,7 +184,7 @@ void Host::take_part() {
   replica_ = std::make_unique<Replica>(replica_options, start,
                                        Replica::Ports{*log_writer_, *applier_, *transport_, *this, events_});
   const raft::Configuration& configuration = replica_->core().configuration();
-  transport_->set_members(configuration.members, configuration.retired);
+  replica_->introduce();
   if (configuration.members.empty()) {
     events_.waits_for_admission();
     if (log_->cluster_id() == peer::kNoCluster)

@@ -102,6 +102,8 @@ class Replica {
   void drain() { draining_ = true; }
   // The same, and what waits is answered.
   void stop(raft::Instant now);
+  // Tells the transport whom to speak with. Once at the start, before anybody is met; later changes are told by themselves.
+  void introduce();
   // This node was removed from the cluster, and knows it for certain.
   bool removed() const { return removed_; }
   // The others say so: whoever asked this node for just that is told that it is done.

@@ -226,20 +226,25 @@ void Replica::on_removed() {
 }
 
 // The transport speaks with all who matter: those of the configuration in force, and, while that is not committed,
-// those of the one before, which may come back.
+// those of the one before, which may come back. Nobody is told of a removal that is not committed: it may never be.
+void Replica::introduce() {
+  const raft::Configuration& committed = core_.committed_configuration();
+  std::vector<raft::Member> members = core_.configuration().members;
+  for (const auto& member : committed.members)
+    if (!raft::find_member(core_.configuration(), member.id)) members.push_back(member);
+  ports_.transport.set_members(members, committed.retired);
+}
+
 void Replica::note_membership() {
   const std::uint64_t version = core_.configuration_version();
   const raft::Index committed_at = core_.committed_configuration_index();
   if (version == seen_configuration_ && committed_at == seen_committed_) return;
   seen_configuration_ = version;
   seen_committed_ = committed_at;
-  const raft::Configuration& committed = core_.committed_configuration();
-  std::vector<raft::Member> members = core_.configuration().members;
-  for (const auto& member : committed.members)
-    if (!raft::find_member(core_.configuration(), member.id)) members.push_back(member);
-  ports_.transport.set_members(members, committed.retired);
+  introduce();
   ports_.probe.members_changed(core_.configuration(), committed_at == core_.configuration_index());
-  removed_ = std::binary_search(committed.retired.begin(), committed.retired.end(), self_);
+  const auto& retired = core_.committed_configuration().retired;
+  removed_ = std::binary_search(retired.begin(), retired.end(), self_);
 }
 
 }  // namespace tenaz::server

@@ -94,8 +94,7 @@ void Machine::take_part() {
       server::Replica::Ports{process_->log, process_->applier, *this, *this, static_cast<server::Probe&>(*this)});
   if (state_damaged_) process_->applier.corrupt();
   network_.process_started(node_);
-  const raft::Configuration& members = process_->replica->core().configuration();
-  set_members(members.members, members.retired);
+  process_->replica->introduce();
   if (joining()) seek_cluster();
   if (fate_.ends_at(Step::started)) return;
   attend();

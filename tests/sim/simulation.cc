@@ -100,7 +100,8 @@ void Simulation::recover() {
     world.fail("the nodes do not come to the same state");
 }
 
-// What operators have asked for happens, or does not any more; no change is half done; who has caught up votes.
+// What operators have asked for happens, or does not any more; no change is half done; who has caught up votes; and only
+// who was removed takes itself for removed.
 void Simulation::membership_must_settle() {
   World& world = cluster_.world();
   const auto settled = [this] {
@@ -111,8 +112,15 @@ void Simulation::membership_must_settle() {
     }
     return operators_.quiet() && !last.joint() && faults_.promotable().empty();
   };
-  if (!cluster_.run_until(world.now() + kRecoveryBound, settled) && !world.failed())
-    world.fail("the membership does not settle: " + raft::describe(cluster_.checker().last_configuration().second));
+  const bool in_time = cluster_.run_until(world.now() + kRecoveryBound, settled);
+  if (world.failed()) return;
+  const raft::Configuration& last = cluster_.checker().last_configuration().second;
+  for (std::size_t node = 0; node < scenario_.machines(); ++node) {
+    const bool removed = std::binary_search(last.retired.begin(), last.retired.end(), node_id(node));
+    if (cluster_.identities().of(node).retired && !removed)
+      return world.fail(node_name(node) + " takes itself for removed, and was not");
+  }
+  if (!in_time) world.fail("the membership does not settle: " + raft::describe(last));
 }
 
 // Whoever was removed, and calls somebody who knows it.

@@ -284,6 +284,25 @@ TEST_F(ReplicaMembership, TheTransportFollowsTheConfiguration) {
   EXPECT_FALSE(replica->removed());
 }
 
+// What a deposed leader has in its log may be overwritten: a node that it tells of its removal would be gone for good.
+TEST_F(ReplicaMembership, AfterAStartNobodyIsToldOfARemovalThatIsNotCommitted) {
+  raft::Configuration without_third = raft::founding_configuration({{NodeId{1}, "", "", "", ""}, {NodeId{2}, "", "", "", ""}});
+  without_third.retired = {NodeId{3}};
+  log.entries_.push_back({Term{1}, Index{1}, raft::EntryKind::noop, raft::make_payload("")});
+  log.entries_.push_back(
+      {Term{1}, Index{2}, raft::EntryKind::configuration, raft::make_payload(raft::encode(without_third))});
+  hard_state.term = Term{1};
+  applied = Index{1};
+  start(3);
+  EXPECT_EQ(transport.members.size(), 3U);
+  EXPECT_EQ(transport.retired, std::vector<NodeId>{});
+
+  applied = Index{2};
+  start(3);
+  EXPECT_EQ(transport.members.size(), 2U);
+  EXPECT_EQ(transport.retired, std::vector{NodeId{3}});
+}
+
 TEST_F(ReplicaMembership, ALeaderThatRemovesItselfKnowsIt) {
   lead_of_three();
   acknowledge(3);

@@ -137,6 +137,7 @@ class ReplicaTest : public ::testing::Test {
     start.wall_time_ms = [] { return std::uint64_t{0}; };
     start.storage_ids = storage_ids;
     replica = std::make_unique<Replica>(options, start, Replica::Ports{log, state, transport, snapshots, probe});
+    replica->introduce();
     pass(milliseconds(0));
   }
 
