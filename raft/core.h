@@ -149,8 +149,8 @@ class Core {
   // Nothing reaches this peer for now (its connection broke): its pipeline falls back to probing.
   void unreachable(NodeId peer);
   // No write has become durable for too long although one is under way (true); writes become durable again (false).
-  // Meanwhile this node neither stands nor encourages others by pre-votes, and a leader gives way to a voter with a disk
-  // that works, by transfer or, where that does not come about soon, by stepping down; unless the others could not
+  // Meanwhile this node neither stands nor encourages others by pre-votes, and a leader gives way to a voter with a
+  // disk that works, by transfer or, where that does not come about soon, by stepping down; unless the others could not
   // commit without it.
   void disk_stalled(Instant now, bool stalled);
 

@@ -8,8 +8,8 @@
 
 namespace tenaz::raft {
 
-// Everybody whom a log names, by id: in the configuration at its beginning and in all that follow, committed or not (the
-// later one says where a node is). Reads the whole log.
+// Everybody whom a log names, by id: in the configuration at its beginning and in all that follow, committed or not
+// (the later one says where a node is). Reads the whole log.
 std::vector<Member> members_named(const LogReader& log, const Configuration& at_its_beginning);
 
 }  // namespace tenaz::raft

@@ -1,5 +1,5 @@
-// Backups of this node's state, as the HTTP side reads them. Every call is thread-safe and returns at once; callbacks run
-// on any thread, exactly once each: they must only post work elsewhere.
+// Backups of this node's state, as the HTTP side reads them. Every call is thread-safe and returns at once; callbacks
+// run on any thread, exactly once each: they must only post work elsewhere.
 #pragma once
 
 #include <cstdint>

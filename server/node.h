@@ -69,12 +69,12 @@ struct NodeStatus {
   raft::Index committed_configuration_index;    // where it was appended; 0: the founding one
   bool lease_held = false;                      // it leads, and may answer reads without asking the others
   bool disk_low = false;
-  bool disk_stalled = false;      // the log's disk does not answer
-  bool quorum_reachable = false;  // a majority answers (leader), or a leader is heard (others)
-  bool stopping = false;          // asked to stop, though it may still serve
-  bool joining = false;           // it waits to be admitted to a cluster
+  bool disk_stalled = false;                // the log's disk does not answer
+  bool quorum_reachable = false;            // a majority answers (leader), or a leader is heard (others)
+  bool stopping = false;                    // asked to stop, though it may still serve
+  bool joining = false;                     // it waits to be admitted to a cluster
   std::vector<SnapshotProgress> snapshots;  // transfers of images under way, from here and to here
-  bool state_missing = false;     // it is being fetched from another node; until then this node takes no part
+  bool state_missing = false;               // it is being fetched from another node; until then this node takes no part
 };
 
 using TransferDone = std::function<void(TransferOutcome)>;

@@ -289,8 +289,7 @@ void Replica::note_transitions(raft::Instant now) {
   if (role != seen_role_ || term != seen_term_) {
     const bool was_candidate = seen_role_ == raft::Role::candidate;
     if (was_candidate) ports_.probe.election_ended(role == raft::Role::leader, seen_term_);
-    if (seen_role_ == raft::Role::leader)
-      ports_.probe.stepped_down(seen_term_, why_stepped_down(term));
+    if (seen_role_ == raft::Role::leader) ports_.probe.stepped_down(seen_term_, why_stepped_down(term));
     if (role == raft::Role::candidate || role == raft::Role::pre_candidate)
       ports_.probe.election_started(term, role == raft::Role::pre_candidate);
     if (role != seen_role_) ports_.probe.role_changed(role, term);

@@ -102,7 +102,8 @@ class Replica {
   void drain() { draining_ = true; }
   // The same, and what waits is answered.
   void stop(raft::Instant now);
-  // Tells the transport whom to speak with. Once at the start, before anybody is met; later changes are told by themselves.
+  // Tells the transport whom to speak with. Once at the start, before anybody is met; later changes are told by
+  // themselves.
   void introduce();
   // This node was removed from the cluster, and knows it for certain.
   bool removed() const { return removed_; }
@@ -269,7 +270,7 @@ class Replica {
   raft::Term applied_term_;  // of the last entry applied since start
   raft::Index durable_state_;
   bool compacting_ = false;
-  std::map<raft::NodeId, raft::Index> images_;  // being made or sent: the log is kept behind them
+  std::map<raft::NodeId, raft::Index> images_;   // being made or sent: the log is kept behind them
   std::map<raft::NodeId, raft::Instant> heard_;  // as leader: when a peer was last found active
 
   raft::NodeId image_source_;  // of the install under way; 0: none

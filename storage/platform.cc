@@ -129,7 +129,8 @@ Result<DataLock> Platform::lock(const fs::path& data_dir) {
 
 rocksdb::Env* Platform::env() {
   // Never destroyed, as the default one is not: RocksDB's threads end after main() does.
-  static rocksdb::Env* const env = rocksdb::NewCompositeEnv(with_ordered_names(rocksdb::FileSystem::Default())).release();
+  static rocksdb::Env* const env =
+      rocksdb::NewCompositeEnv(with_ordered_names(rocksdb::FileSystem::Default())).release();
   return env;
 }
 

@@ -94,8 +94,8 @@ std::string to_options(const Changes& changes) {
     }
   }
   if (changes.until > raft::Duration{})
-    text += " --until-ms " +
-            std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(changes.until).count());
+    text +=
+        " --until-ms " + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(changes.until).count());
   if (changes.real_storage) text += " --storage real";
   if (changes.salt != 0) text += " --salt " + std::to_string(changes.salt);
   return text;

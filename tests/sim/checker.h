@@ -8,7 +8,8 @@
 //     equal at equal indexes and at equal revisions
 // And what makes them last:
 //   - terms and votes on disk never go back, also over restarts; no node forgets a term in which it promised something
-//   - what a leader commits is durable on a majority; an acknowledgement never promises more than the disk holds; nobody
+//   - what a leader commits is durable on a majority; an acknowledgement never promises more than the disk holds;
+//   nobody
 //     applies what is not durable in the own log
 //   - a write that was answered was applied with that very result; one that was called not_applied never was
 //   - what is read at a revision is what was written at it
@@ -57,7 +58,8 @@ class Checker {
   // A node's process begins, with this term on its disk, and asks for a write.
   void starts(std::size_t node, raft::Term term);
   void writes(std::size_t node, const raft::Persist& write);
-  // What its disk holds is about to be lost, and with it what it promised: others must see to it that this does no harm.
+  // What its disk holds is about to be lost, and with it what it promised: others must see to it that this does no
+  // harm.
   void disk_is_lost(std::size_t node);
 
   // A node says something.
@@ -129,8 +131,8 @@ class Checker {
   const std::vector<const Disk*>& disks_;
   std::map<raft::Term, std::size_t> leaders_;
   std::map<raft::Term, raft::Instant> elected_;
-  std::vector<raft::Term> led_;  // [node]: the last term that it was seen to lead in
-  std::vector<raft::Term> promised_;  // [node]: the last term in which it gave a vote or acknowledged something
+  std::vector<raft::Term> led_;             // [node]: the last term that it was seen to lead in
+  std::vector<raft::Term> promised_;        // [node]: the last term in which it gave a vote or acknowledged something
   std::vector<raft::Duration> remembered_;  // [node]: the longest promise to a leader that was ever on its disk
   // [node]: of its present process.
   struct Seen {
@@ -138,18 +140,18 @@ class Checker {
     bool overwrote = false;  // entries, since it was last looked at
     raft::Term term;
     raft::Index commit;
-    raft::Index written;  // the last entry that a write was asked for
+    raft::Index written;   // the last entry that a write was asked for
     raft::Term noop_term;  // of the last no-op that it wrote, and where that stands
     raft::Index noop;
     raft::Index configuration;  // where the one in force stands
   };
   std::vector<Seen> seen_;
   std::vector<std::pair<std::size_t, std::shared_ptr<const Disk>>> lost_;  // disks, with their node, as they once were
-  std::map<std::pair<raft::Term, std::size_t>, std::size_t> votes_;  // (term, voter) -> candidate
-  std::unordered_map<std::uint64_t, std::uint64_t> entries_;         // (index, term) -> content and the term before
-  std::vector<Applied> committed_;                                   // [index - 1]
-  KvState truth_;                                                    // after all of them
-  std::vector<std::uint64_t> digests_;                               // [revision - 1], of the cells
+  std::map<std::pair<raft::Term, std::size_t>, std::size_t> votes_;        // (term, voter) -> candidate
+  std::unordered_map<std::uint64_t, std::uint64_t> entries_;  // (index, term) -> content and the term before
+  std::vector<Applied> committed_;                            // [index - 1]
+  KvState truth_;                                             // after all of them
+  std::vector<std::uint64_t> digests_;                        // [revision - 1], of the cells
   std::map<Origin, Command> commands_;
   std::vector<Answer> answers_;
   std::vector<raft::Term> committed_in_;  // [index - 1]: the leader's term at its commit

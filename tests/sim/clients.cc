@@ -338,8 +338,7 @@ void Clients::listed(Call& call, const KvState& state) {
   if (revision < state.compact_revision) return;  // answered as compacted
   const KvState::Cells all = state.at(revision);
   const auto begin = all.lower_bound(call.operation.key);
-  const auto end =
-      call.range_end.empty() ? all.end() : all.lower_bound(std::max(call.operation.key, call.range_end));
+  const auto end = call.range_end.empty() ? all.end() : all.lower_bound(std::max(call.operation.key, call.range_end));
   call.found.insert(begin, end);
   checker_.read(call.node, revision, call.operation.key, call.range_end, call.found);
   ++lists_;
@@ -409,7 +408,8 @@ model::History Clients::history(bool resolved) const {
       if (call.what == What::range_delete && operation.existed == true) operation.existed.reset();
       for (std::uint64_t number = 0; number < scenario_.keys; ++number) {
         operation.key = key(number);
-        if (operation.key < call.operation.key || (!call.range_end.empty() && operation.key >= call.range_end)) continue;
+        if (operation.key < call.operation.key || (!call.range_end.empty() && operation.key >= call.range_end))
+          continue;
         if (call.what == What::list && operation.outcome == model::Outcome::done) {
           const auto found = call.found.find(operation.key);
           operation.existed = found != call.found.end();

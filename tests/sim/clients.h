@@ -1,7 +1,7 @@
 // Clients: every so often one of them calls a node and waits for the answer, until it loses its patience or the node's
-// process dies. What they see becomes the history that tests/model judges: puts, deletes and compare-and-sets with every
-// outcome, deletes of ranges, linearizable gets and lists at any node. Also checks what each call is promised (one
-// answer, by its deadline), and what reads of older revisions and local reads promise.
+// process dies. What they see becomes the history that tests/model judges: puts, deletes and compare-and-sets with
+// every outcome, deletes of ranges, linearizable gets and lists at any node. Also checks what each call is promised
+// (one answer, by its deadline), and what reads of older revisions and local reads promise.
 #pragma once
 
 #include <memory>
@@ -61,10 +61,10 @@ class Clients {
     write,
     range_delete,
     compact,
-    get,       // linearizable
-    list,      // linearizable: all its keys at one revision
-    local,     // a get of what the node has, once it has applied `wanted`
-    past,      // a list at `wanted`
+    get,    // linearizable
+    list,   // linearizable: all its keys at one revision
+    local,  // a get of what the node has, once it has applied `wanted`
+    past,   // a list at `wanted`
     transfer,
     change,
     status

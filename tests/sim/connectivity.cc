@@ -328,7 +328,8 @@ const std::vector<Connectivity>& connectivities() {
       {"mute-leader", "the leader hears all, and nobody hears it"},
       {"flapping", "all links of one node come and go"},
       {"flapping-link", "the link between the leader and one node comes and goes"},
-      {"connected-majority", "some majority is pairwise connected; any other direction is whole, cut, or comes and goes"}};
+      {"connected-majority",
+       "some majority is pairwise connected; any other direction is whole, cut, or comes and goes"}};
   return all;
 }
 

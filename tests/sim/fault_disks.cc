@@ -1,8 +1,9 @@
 // Faults of disks.
 //
-// What the cluster must survive: disks that stall, are slow, fail a sync (the node stops), or turn out to be damaged when
-// they are read; and of a minority of the nodes at a time, states that are gone or damaged (fetched from another node),
-// of a minority ever, logs that are damaged and disks that are emptied or put back to an earlier copy of themselves.
+// What the cluster must survive: disks that stall, are slow, fail a sync (the node stops), or turn out to be damaged
+// when they are read; and of a minority of the nodes at a time, states that are gone or damaged (fetched from another
+// node), of a minority ever, logs that are damaged and disks that are emptied or put back to an earlier copy of
+// themselves.
 //
 // What no one can survive, and is not done: a disk put back to a copy that no node in reach knows to be old.
 #include <algorithm>
@@ -152,8 +153,8 @@ void Faults::put_back(Fault& fault) {
   restart_later(fault.node, fault.random);
 }
 
-// A copy of the present start: nobody can tell by the starts. What it lost must not matter, then; a leader to which this
-// node acknowledged it notices all the same, and distrusts the disk.
+// A copy of the present start: nobody can tell by the starts. What it lost must not matter, then; a leader to which
+// this node acknowledged it notices all the same, and distrusts the disk.
 void Faults::step_back(Fault& fault) {
   if (!same_life(fault) || !may_write_off(fault.node) || !others_hold_what_is_lost(fault)) return;
   note(fault, node_name(fault.node) + " loses power, and its disk goes back a step");

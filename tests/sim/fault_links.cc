@@ -41,8 +41,7 @@ bool Faults::strike_links(Fault& fault) {
   if (fault.ways.empty()) return false;
   if (world_.tracing()) {
     std::string lost;
-    for (const auto& [from, to] : fault.ways)
-      lost += " " + std::to_string(from + 1) + ">" + std::to_string(to + 1);
+    for (const auto& [from, to] : fault.ways) lost += " " + std::to_string(from + 1) + ">" + std::to_string(to + 1);
     note(fault, std::string(to_string(fault.kind)) + ": nothing gets through on" + lost);
   }
   network_.cut(fault.ways);

@@ -302,7 +302,8 @@ void Machine::lease_reads(std::size_t reads) {
 void Machine::peer_rolled_back(raft::NodeId peer) {
   world_.note(node_name(node_) + " takes " + node_name(node_of(peer)) + "'s disk as rolled back");
   if (!peers_(node_of(peer)).written_off())
-    world_.fail(node_name(node_) + ": takes the disk of " + node_name(node_of(peer)) + " as rolled back, which is whole");
+    world_.fail(node_name(node_) + ": takes the disk of " + node_name(node_of(peer)) +
+                " as rolled back, which is whole");
 }
 
 void Machine::election_started(raft::Term, bool) {

@@ -1,5 +1,5 @@
-// One node: its disk, its clock, and while it runs, the process on it, which is the production replica with models behind
-// its ports.
+// One node: its disk, its clock, and while it runs, the process on it, which is the production replica with models
+// behind its ports.
 #pragma once
 
 #include <functional>

@@ -121,8 +121,7 @@ void Machine::fetch_state() {
 // As RaftLog::replace_state: a log that holds the very entry where the state stands agrees with the others up to there,
 // and stays as it is; any other ends before, or went another way.
 bool Machine::restore_state_from(Machine& source) {
-  if (!source.running() || source.paused() || source.state_damaged_ ||
-      !network_.both_ways(source.node_, node_))
+  if (!source.running() || source.paused() || source.state_damaged_ || !network_.both_ways(source.node_, node_))
     return false;
   if (network_.admission().judge(source.node_, node_, false) == Admission::Verdict::removed) {
     identities_.retire(node_);

@@ -57,8 +57,8 @@ void Machine::change_membership(raft::MembershipChange change, raft::Instant dea
   attend();
 }
 
-// A node that waits to be added asks the others now and then, one after the other: nobody calls it if it was removed before
-// it has learned who the members are.
+// A node that waits to be added asks the others now and then, one after the other: nobody calls it if it was removed
+// before it has learned who the members are.
 void Machine::seek_cluster() {
   if (!joining()) return;
   const Machine& other = peers_(asked_++ % scenario_.machines());

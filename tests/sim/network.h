@@ -1,5 +1,5 @@
-// The network between nodes. What it may do: delay, lose, duplicate and reorder (messages between cores only, at once or
-// much later), let lanes overtake each other, cut links in one or both directions, break connections. What it never
+// The network between nodes. What it may do: delay, lose, duplicate and reorder (messages between cores only, at once
+// or much later), let lanes overtake each other, cut links in one or both directions, break connections. What it never
 // does: deliver a forwarded write twice, or change the order of what is not between cores within a lane of one
 // connection (TCP does neither; tenaz never sends one twice).
 #pragma once

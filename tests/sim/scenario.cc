@@ -77,17 +77,17 @@ struct Appetite {
   std::uint64_t most;
 };
 constexpr Appetite kAppetites[] = {
-    {FaultKind::crash, 600, 6},         {FaultKind::crash_several, 300, 2}, {FaultKind::crash_at_step, 500, 6},
-    {FaultKind::stop, 300, 2},          {FaultKind::pause, 400, 4},         {FaultKind::slow_cpu, 250, 2},
-    {FaultKind::disk_stall, 350, 3},    {FaultKind::slow_disk, 250, 2},     {FaultKind::slow_apply, 250, 2},
-    {FaultKind::fsync_error, 250, 2},   {FaultKind::disk_low, 150, 2},      {FaultKind::corrupt_log, 100, 1},
-    {FaultKind::corrupt_state, 200, 2}, {FaultKind::lose_state, 200, 2},    {FaultKind::empty_disk, 100, 1},
+    {FaultKind::crash, 600, 6},         {FaultKind::crash_several, 300, 2},  {FaultKind::crash_at_step, 500, 6},
+    {FaultKind::stop, 300, 2},          {FaultKind::pause, 400, 4},          {FaultKind::slow_cpu, 250, 2},
+    {FaultKind::disk_stall, 350, 3},    {FaultKind::slow_disk, 250, 2},      {FaultKind::slow_apply, 250, 2},
+    {FaultKind::fsync_error, 250, 2},   {FaultKind::disk_low, 150, 2},       {FaultKind::corrupt_log, 100, 1},
+    {FaultKind::corrupt_state, 200, 2}, {FaultKind::lose_state, 200, 2},     {FaultKind::empty_disk, 100, 1},
     {FaultKind::put_back_disk, 150, 2}, {FaultKind::step_back_disk, 100, 2}, {FaultKind::clock_rate, 200, 2},
-    {FaultKind::wall_jump, 100, 1},     {FaultKind::isolate, 500, 4},       {FaultKind::split, 400, 4},
-    {FaultKind::one_way, 400, 4},       {FaultKind::bridge, 200, 2},        {FaultKind::chain, 200, 2},
-    {FaultKind::star, 200, 2},          {FaultKind::deaf, 200, 2},          {FaultKind::mute, 200, 2},
-    {FaultKind::random_links, 250, 3},  {FaultKind::flap, 250, 3},          {FaultKind::break_connections, 300, 3},
-    {FaultKind::storm, 200, 2},         {FaultKind::transfer, 400, 4},      {FaultKind::membership, 500, 12},
+    {FaultKind::wall_jump, 100, 1},     {FaultKind::isolate, 500, 4},        {FaultKind::split, 400, 4},
+    {FaultKind::one_way, 400, 4},       {FaultKind::bridge, 200, 2},         {FaultKind::chain, 200, 2},
+    {FaultKind::star, 200, 2},          {FaultKind::deaf, 200, 2},           {FaultKind::mute, 200, 2},
+    {FaultKind::random_links, 250, 3},  {FaultKind::flap, 250, 3},           {FaultKind::break_connections, 300, 3},
+    {FaultKind::storm, 200, 2},         {FaultKind::transfer, 400, 4},       {FaultKind::membership, 500, 12},
 };
 
 void draw_weights(Random& random, std::array<unsigned, kFaultKinds>& weights) {
@@ -127,11 +127,12 @@ void leave_out(Scenario& scenario, const Changes& changes) {
 
 const char* to_string(FaultKind kind) {
   static constexpr const char* kNames[] = {
-      "crash",         "crash several",  "crash at a step", "stop",           "pause",        "slow cpu",
-      "disk stall",    "slow disk",      "slow apply",      "fsync error",    "disk low",     "corrupt log",
-      "corrupt state", "lose state",     "empty disk",      "put back disk",  "step back disk", "clock rate",
-      "wall jump",     "isolate",        "split",           "one way",        "bridge",       "chain",
-      "star",          "deaf",           "mute",            "random links",   "flap",         "break connections",
+      "crash",         "crash several",  "crash at a step", "stop",       "pause",
+      "slow cpu",      "disk stall",     "slow disk",       "slow apply", "fsync error",
+      "disk low",      "corrupt log",    "corrupt state",   "lose state", "empty disk",
+      "put back disk", "step back disk", "clock rate",      "wall jump",  "isolate",
+      "split",         "one way",        "bridge",          "chain",      "star",
+      "deaf",          "mute",           "random links",    "flap",       "break connections",
       "storm",         "transfer",       "membership"};
   static_assert(std::size(kNames) == kFaultKinds);
   return kNames[static_cast<std::size_t>(kind)];

@@ -29,13 +29,13 @@ enum class FaultKind : std::uint8_t {
   disk_stall,
   slow_disk,
   slow_apply,
-  fsync_error,    // the node stops
-  disk_low,       // little room is left
-  corrupt_log,    // a block of the log is found broken when it is read: the node stops for good
-  corrupt_state,  // the same in the state, which is then fetched from another node
-  lose_state,     // the state's directory is gone, the log is not
-  empty_disk,     // the others fence the node
-  put_back_disk,  // a copy made before the latest start: they fence it too
+  fsync_error,     // the node stops
+  disk_low,        // little room is left
+  corrupt_log,     // a block of the log is found broken when it is read: the node stops for good
+  corrupt_state,   // the same in the state, which is then fetched from another node
+  lose_state,      // the state's directory is gone, the log is not
+  empty_disk,      // the others fence the node
+  put_back_disk,   // a copy made before the latest start: they fence it too
   step_back_disk,  // a copy made since the latest start, that lacks nothing which others do not hold
   // Clocks.
   clock_rate,
@@ -79,7 +79,7 @@ struct DiskFaults {
   // At a crash: a prefix of what was not synced is found on the disk all the same; the rest of the last batch is torn.
   std::uint64_t keep_unsynced_in_thousand = 0;
   std::uint64_t no_image_in_thousand = 0;
-  raft::Duration fetch_max{};    // of a snapshot, start to end
+  raft::Duration fetch_max{};      // of a snapshot, start to end
   std::uint64_t fetch_pieces = 1;  // each needs its connection
 };
 
@@ -90,18 +90,18 @@ struct Scenario {
   server::ReplicaOptions replica;
   NetworkFaults network;
   DiskFaults disk;
-  bool lease_reads = false;  // on at first; otherwise off for good
+  bool lease_reads = false;             // on at first; otherwise off for good
   std::vector<std::int64_t> clock_ppm;  // [node]: what its clock gains, in microseconds per second
   // A fault of its clock comes on top. With lease reads no clock runs a tenth faster than another (raft/lease.h).
   std::int64_t clock_fault_ppm_max = 200'000;
 
   std::array<unsigned, kFaultKinds> weights{};  // how often each is drawn among the faults; 0: never in this run
   raft::Duration fault_interval_max{};
-  raft::Duration fault_time{};   // how long things go wrong
-  bool partial_heal = false;     // afterwards only some majority is well connected for a while
+  raft::Duration fault_time{};  // how long things go wrong
+  bool partial_heal = false;    // afterwards only some majority is well connected for a while
 
-  std::uint64_t log_retain = 0;     // entries kept behind the newest at compaction
-  raft::Duration flush_interval{};  // of the state
+  std::uint64_t log_retain = 0;             // entries kept behind the newest at compaction
+  raft::Duration flush_interval{};          // of the state
   std::optional<storage::Options> storage;  // of the real-storage tier
   std::size_t keys = 0;
   raft::Duration call_interval_max{};  // between two calls of clients: uniform from 0, so the mean is half of it

@@ -99,9 +99,10 @@ class Shrinker {
   // The faults end earlier; the failure may still come later, in the time of recovery.
   bool earlier_end() {
     const auto ms = [](raft::Duration time) { return std::chrono::duration_cast<std::chrono::milliseconds>(time); };
-    const std::chrono::milliseconds end = best_.changes.until > raft::Duration{}
-                                              ? ms(best_.changes.until)
-                                              : std::chrono::milliseconds(static_cast<int>(best_.ending.seconds * 1000));
+    const std::chrono::milliseconds end =
+        best_.changes.until > raft::Duration{}
+            ? ms(best_.changes.until)
+            : std::chrono::milliseconds(static_cast<int>(best_.ending.seconds * 1000));
     for (const int tenths : {1, 3, 5, 7, 9}) {
       Changes candidate = best_.changes;
       candidate.until = end * tenths / 10;

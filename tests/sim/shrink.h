@@ -1,5 +1,5 @@
-// Makes a failing run smaller: fewer nodes, fewer faults and conditions, an earlier end. Every attempt runs in a process
-// of its own, since a run may abort.
+// Makes a failing run smaller: fewer nodes, fewer faults and conditions, an earlier end. Every attempt runs in a
+// process of its own, since a run may abort.
 #pragma once
 
 #include <cstdint>

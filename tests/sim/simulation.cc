@@ -65,8 +65,7 @@ void Simulation::must_accept_a_write(const std::function<std::vector<std::size_t
   World& world = cluster_.world();
   if (world.failed()) return;
   if (!cluster_.accepts_a_write(nodes, kRecoveryBound) && !world.failed()) world.fail(who + " accepts no write");
-  if (recovery_seconds_ == 0)
-    recovery_seconds_ = std::chrono::duration<double>(world.now() - faults_ended_).count();
+  if (recovery_seconds_ == 0) recovery_seconds_ = std::chrono::duration<double>(world.now() - faults_ended_).count();
 }
 
 void Simulation::recover() {
@@ -100,8 +99,8 @@ void Simulation::recover() {
     world.fail("the nodes do not come to the same state");
 }
 
-// What operators have asked for happens, or does not any more; no change is half done; who has caught up votes; and only
-// who was removed takes itself for removed.
+// What operators have asked for happens, or does not any more; no change is half done; who has caught up votes; and
+// only who was removed takes itself for removed.
 void Simulation::membership_must_settle() {
   World& world = cluster_.world();
   const auto settled = [this] {

@@ -1,5 +1,5 @@
-// Which links a partition takes away: directed links between nodes counted from 0. Pure; shared by the seeded faults and
-// the named scenarios.
+// Which links a partition takes away: directed links between nodes counted from 0. Pure; shared by the seeded faults
+// and the named scenarios.
 #pragma once
 
 #include <cstddef>

@@ -27,10 +27,11 @@ void Totals::add(const Report& report) {
   if (report.failure.empty()) recoveries.push_back(report.recovery_seconds);
   using Field = std::uint64_t Report::*;
   for (const Field field :
-       {&Report::events, &Report::operations, &Report::acknowledged, &Report::reads, &Report::lists,
-        &Report::lease_reads, &Report::refused, &Report::unknown, &Report::applied, &Report::leaders, &Report::crashes,
-        &Report::installs, &Report::states_restored, &Report::fenced, &Report::faults, &Report::changes,
-        &Report::changes_refused, &Report::configurations, &Report::retired, &Report::quorums_lost})
+       {&Report::events,          &Report::operations,     &Report::acknowledged, &Report::reads,
+        &Report::lists,           &Report::lease_reads,    &Report::refused,      &Report::unknown,
+        &Report::applied,         &Report::leaders,        &Report::crashes,      &Report::installs,
+        &Report::states_restored, &Report::fenced,         &Report::faults,       &Report::changes,
+        &Report::changes_refused, &Report::configurations, &Report::retired,      &Report::quorums_lost})
     sum.*field += report.*field;
   for (std::size_t kind = 0; kind < kFaultKinds; ++kind) sum.struck[kind] += report.struck[kind];
   for (std::size_t step = 0; step < kSteps; ++step) sum.ended_at[step] += report.ended_at[step];
@@ -45,17 +46,19 @@ double percentile(std::vector<double>& values, double percent) {
 
 std::string summary(Totals& totals, double cpu_seconds) {
   const Report& sum = totals.sum;
-  std::string out = text("%llu runs, %llu failed; %.0f simulated seconds in %.1f s of one core (%.0f per second), %.1f M events\n",
-                         number(totals.runs), number(totals.failed), totals.simulated_seconds, cpu_seconds,
-                         totals.simulated_seconds / cpu_seconds, static_cast<double>(sum.events) / 1e6);
+  std::string out =
+      text("%llu runs, %llu failed; %.0f simulated seconds in %.1f s of one core (%.0f per second), %.1f M events\n",
+           number(totals.runs), number(totals.failed), totals.simulated_seconds, cpu_seconds,
+           totals.simulated_seconds / cpu_seconds, static_cast<double>(sum.events) / 1e6);
   out += text(
       "%llu calls: %llu writes acknowledged, %llu refused, %llu without an answer, %llu reads, %llu lists; %llu by "
       "leases\n",
       number(sum.operations), number(sum.acknowledged), number(sum.refused), number(sum.unknown), number(sum.reads),
       number(sum.lists), number(sum.lease_reads));
-  out += text("%llu faults, %llu crashes, %llu leaders, %llu snapshots installed, %llu states restored, %llu disks fenced\n",
-              number(sum.faults), number(sum.crashes), number(sum.leaders), number(sum.installs),
-              number(sum.states_restored), number(sum.fenced));
+  out += text(
+      "%llu faults, %llu crashes, %llu leaders, %llu snapshots installed, %llu states restored, %llu disks fenced\n",
+      number(sum.faults), number(sum.crashes), number(sum.leaders), number(sum.installs), number(sum.states_restored),
+      number(sum.fenced));
   out += text("%llu changes of membership done, %llu not, %llu configurations, %llu nodes removed, %llu quorums lost\n",
               number(sum.changes), number(sum.changes_refused), number(sum.configurations), number(sum.retired),
               number(sum.quorums_lost));
@@ -71,7 +74,8 @@ std::string fault_table(const Totals& totals) {
   for (std::size_t kind = 0; kind < kFaultKinds; ++kind)
     out += text("%10llu  %s\n", number(totals.sum.struck[kind]), to_string(static_cast<FaultKind>(kind)));
   for (std::size_t step = 0; step < kSteps; ++step)
-    out += text("%10llu  crash at the step %s\n", number(totals.sum.ended_at[step]), to_string(static_cast<Step>(step)));
+    out +=
+        text("%10llu  crash at the step %s\n", number(totals.sum.ended_at[step]), to_string(static_cast<Step>(step)));
   return out;
 }
 

@@ -1,9 +1,9 @@
 // Clusters of bare cores under seeded chaos: a network that loses, delays, reorders and repeats, one-way cuts, disks
 // that lag, crashes that drop what was not written, compaction and snapshots, members that come, go and take others'
 // places, clocks that run at different rates. Checked all along: one leader per term, elected by a quorum of the
-// configuration in force at the leader (both halves of a joint one), an entry is durable on a quorum when it commits, all
-// nodes apply the same, reads see every earlier commit, no lease outlives an election, no false alarm of a disk gone
-// back. Afterwards the network heals, and the cluster must make progress and agree.
+// configuration in force at the leader (both halves of a joint one), an entry is durable on a quorum when it commits,
+// all nodes apply the same, reads see every earlier commit, no lease outlives an election, no false alarm of a disk
+// gone back. Afterwards the network heals, and the cluster must make progress and agree.
 //
 // TENAZ_SEED=n replays one seed; TENAZ_SEEDS=n sets how many run.
 #include <gtest/gtest.h>

@@ -11,8 +11,8 @@ TEST_F(Health, Status) {
   put("a", "1");
   const auto status = call("GET", "/v1/status").json().as_object();
   for (const char* name :
-       {"node_id",   "name",        "cluster_id",  "version",      "role",          "term",     "voted_for",
-        "leader_id", "first_index", "last_index",  "commit_index", "applied_index", "revision", "compact_revision",
+       {"node_id",   "name",        "cluster_id",  "version",      "role",          "term",      "voted_for",
+        "leader_id", "first_index", "last_index",  "commit_index", "applied_index", "revision",  "compact_revision",
         "members",   "peers",       "lease_reads", "lease_held",   "joining",       "snapshots", "faults"}) {
     EXPECT_TRUE(status.contains(name)) << name;
   }

@@ -286,7 +286,8 @@ TEST_F(ReplicaMembership, TheTransportFollowsTheConfiguration) {
 
 // What a deposed leader has in its log may be overwritten: a node that it tells of its removal would be gone for good.
 TEST_F(ReplicaMembership, AfterAStartNobodyIsToldOfARemovalThatIsNotCommitted) {
-  raft::Configuration without_third = raft::founding_configuration({{NodeId{1}, "", "", "", ""}, {NodeId{2}, "", "", "", ""}});
+  raft::Configuration without_third =
+      raft::founding_configuration({{NodeId{1}, "", "", "", ""}, {NodeId{2}, "", "", "", ""}});
   without_third.retired = {NodeId{3}};
   log.entries_.push_back({Term{1}, Index{1}, raft::EntryKind::noop, raft::make_payload("")});
   log.entries_.push_back(

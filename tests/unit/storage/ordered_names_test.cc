@@ -52,8 +52,7 @@ TEST(OrderedNames, WhatCurrentNamesIsDurableBeforeIt) {
   const auto below = std::make_shared<Below>();
   const auto files = with_ordered_names(below);
   ASSERT_TRUE(files->RenameFile("/d/raft/7.dbtmp", "/d/raft/CURRENT", {}, nullptr).ok());
-  EXPECT_EQ(below->calls,
-            (std::vector<std::string>{"sync /d/raft", "rename /d/raft/7.dbtmp to /d/raft/CURRENT"}));
+  EXPECT_EQ(below->calls, (std::vector<std::string>{"sync /d/raft", "rename /d/raft/7.dbtmp to /d/raft/CURRENT"}));
 }
 
 TEST(OrderedNames, NothingIsRenamedWhenTheSyncFails) {
