@@ -12,8 +12,9 @@ namespace {
 // Between attempts to get a missing state: nobody is connected yet, and whoever was asked could not help.
 constexpr auto kConnectPause = std::chrono::milliseconds(100);
 constexpr auto kRetryPause = std::chrono::seconds(2);
-// Before a follower without room for an image is offered one again.
-constexpr auto kRoomPause = std::chrono::seconds(10);
+// Before a follower is offered an image again that it has no room for, or that was damaged: offered at once, it would be
+// fetched and refused without end.
+constexpr auto kHopelessPause = std::chrono::seconds(10);
 
 // What clients read while the state is missing.
 class NoState final : public storage::kv::Reader {
@@ -68,8 +69,10 @@ void Host::install(const raft::Output::Install& install) {
   fetcher_->start(install.from, install.meta, install.snapshot_id,
                   [this, meta = install.meta](storage::Result<std::string> directory) {
                     if (!directory) {
-                      const bool full = directory.error().code == storage::ErrorCode::no_space;
-                      return install_failed(directory.error(), full ? kRoomPause : raft::Duration());
+                      const storage::ErrorCode code = directory.error().code;
+                      const bool hopeless =
+                          code == storage::ErrorCode::no_space || code == storage::ErrorCode::corruption;
+                      return install_failed(directory.error(), hopeless ? kHopelessPause : raft::Duration());
                     }
                     applier_->run([this, meta, name = *directory] { put_in_force(meta, name); });
                   });

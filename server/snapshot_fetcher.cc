@@ -151,7 +151,10 @@ void SnapshotFetcher::handle(From<SnapshotData>& event) {
 
   if (const auto written = receiver_->write(data.file, data.offset, data.bytes); !written) {
     if (written.error().code != storage::ErrorCode::corruption || ++damaged_files_ > kMaxDamagedFiles) {
-      return fail(written.error());
+      storage::Error error = written.error();
+      if (error.code == storage::ErrorCode::corruption)
+        error.message += fmt::format(" (from node {})", event.from.value);
+      return fail(std::move(error));
     }
     spdlog::warn("snapshot: {}; it is fetched again", written.error().message);
     note_progress();

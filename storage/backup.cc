@@ -11,6 +11,7 @@
 #include "storage/bytes.h"
 #include "storage/kv/database.h"
 #include "storage/rocks.h"
+#include "storage/table_check.h"
 
 namespace tenaz::storage {
 
@@ -97,6 +98,9 @@ Result<void> BackupImage::read_piece(std::string& out) {
   if (fd_ < 0) {
     fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd_ < 0) return rocks::system_error("cannot open", path, errno);
+    // Better no backup than one that is found to be damaged on the day when it is needed.
+    if (is_table(file.name))
+      if (auto checked = check_table(path); !checked) return checked;
     offset_ = 0;
     writer_.file(out, file.name, file.bytes);
   }

@@ -44,6 +44,7 @@ class BackupImage {
   std::uint64_t bytes() const { return bytes_; }  // of the whole backup
 
   // The next bytes, a little over 1 MiB at most; empty once all were given. After an error there are no more.
+  // corruption: a table of the state is damaged.
   Result<std::string> next();
 
  private:

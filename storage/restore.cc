@@ -17,6 +17,7 @@
 #include "storage/kv/database.h"
 #include "storage/platform.h"
 #include "storage/rocks.h"
+#include "storage/table_check.h"
 
 namespace tenaz::storage {
 namespace {
@@ -100,7 +101,12 @@ class Unpacker final : public backup::Visitor {
     ::close(fd_);
     fd_ = -1;
     errno = number;
-    return synced || fail("cannot sync");
+    if (!synced) return fail("cannot sync");
+    // The node may have been damaged when the backup was made.
+    if (!is_table(path_.filename().string())) return true;
+    const auto checked = check_table(path_);
+    if (!checked) error_ = Error{checked.error().code, "the backup is no good: " + checked.error().message};
+    return bool(checked);
   }
   const std::optional<Error>& error() const { return error_; }
 

@@ -81,7 +81,7 @@ class Receiver {
   std::optional<Want> want() const;
   // Of the image's bytes, so many are here.
   std::uint64_t bytes_here() const;
-  // The next piece. corruption: a finished file's checksum is wrong (that file begins again).
+  // The next piece. corruption: a whole file is wrong, or came from a damaged table of the sender (it begins again).
   Result<void> write(const std::string& name, std::uint64_t offset, std::string_view bytes);
   // All files are there: syncs them and moves them to a new state directory, whose name it returns (give it to
   // RaftLog::reset). The directory opens as a StateMachine at manifest.index.

@@ -1,8 +1,8 @@
 // Forgetting history, physically. A Compact command only raises the compact revision; what lies below it is dropped
 // here, by filters in RocksDB's compactions and by one background thread that asks for a compaction when the revision
 // has risen: piece after piece, about a file's worth each, and it rests between them for as long as the last one took,
-// so that disk and processor stay free for whoever writes. What it has done is noted in the state, so that after a
-// restart it goes on with what it has not.
+// so that disk and processor stay free for whoever writes. What a stop or a crash leaves undone is not taken up at the
+// next start, but by the next compaction: nothing notes how far the work has come.
 //
 // Only the DURABLE compact revision counts (hazards M36): after a crash the store may be back at an earlier one, and
 // readers at that one must still find everything.

@@ -163,6 +163,19 @@ TEST_F(BackupTest, ItsFilesGoWithIt) {
   EXPECT_FALSE(fs::exists(node() / "images" / "b1"));
 }
 
+// A backup is kept for the day on which nothing else is left: damage must show when it is made.
+TEST_F(BackupTest, OfADamagedTableIsAnError) {
+  must(state_->flush());
+  const std::string table = damage_table(node() / "state-0-0").filename().string();
+  auto image = make();
+  Result<std::string> piece = image->next();
+  while (piece && !piece->empty()) piece = image->next();
+  ASSERT_FALSE(piece);
+  EXPECT_EQ(piece.error().code, ErrorCode::corruption);
+  EXPECT_NE(piece.error().message.find(table), std::string::npos) << piece.error().message;
+  EXPECT_TRUE(must(image->next()).empty()) << "and nothing follows";
+}
+
 TEST_F(BackupTest, AFileThatGetsLostOnTheWayIsAnError) {
   auto image = make();
   for (const auto& file : fs::directory_iterator(node() / "images" / "b1")) fs::remove(file.path());

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backup/writer.h"
 #include "storage/backup.h"
 #include "storage/data_lock.h"
 #include "storage/data_marker.h"
@@ -34,9 +35,9 @@ class RestoreTest : public testing::Test {
     const raft::Entry e{term, index, raft::EntryKind::commands, builder.finish(1'700'000'000'000 + index.value * 2000)};
     return must(state.apply({&e, 1}, kSelf));
   }
-  std::string make_backup() {
+  std::string make_backup(const std::string& id = "b") {
     auto image = must(BackupImage::create(
-        *state_, old_node(), "b",
+        *state_, old_node(), id,
         {"the-old-cluster!", "orders", kSelf, raft::Term(8), one_member(), raft::Index(0), 1234, "0.1.0"}));
     std::string out;
     for (std::string piece = must(image->next()); !piece.empty(); piece = must(image->next())) out += piece;
@@ -208,6 +209,56 @@ TEST_F(RestoreTest, ADamagedBackupChangesNothing) {
     EXPECT_EQ(refused.error().code, ErrorCode::invalid);
   }
   EXPECT_FALSE(fs::exists(node()));
+}
+
+// Every sum of the file is right, but what the node had on its disk was not: one bit of the largest table.
+TEST_F(RestoreTest, ABackupOfADamagedTableChangesNothing) {
+  struct Largest final : backup::Visitor {
+    std::string name;
+    std::uint64_t bytes = 0;
+    bool file(const std::string& candidate, std::uint64_t size) override {
+      if (candidate.ends_with(".sst") && size > bytes) {
+        name = candidate;
+        bytes = size;
+      }
+      return true;
+    }
+  } largest;
+  struct Damager final : backup::Visitor {
+    explicit Damager(std::string wanted) : wanted(std::move(wanted)) {}
+    const std::string wanted;
+    std::string out;
+    backup::Writer writer;
+    bool found = false;
+    bool header(const backup::Header& header) override {
+      writer.begin(out, header);
+      return true;
+    }
+    bool file(const std::string& name, std::uint64_t bytes) override {
+      found = name == wanted;
+      writer.file(out, name, bytes);
+      return true;
+    }
+    bool data(std::string_view bytes) override {
+      std::string changed(bytes);
+      if (found) changed[20] = static_cast<char>(changed[20] ^ 1);
+      writer.data(out, changed);
+      return true;
+    }
+  };
+  ASSERT_TRUE(std::holds_alternative<backup::Summary>(backup::read_file(file(), largest)));
+  Damager damager(largest.name);
+  ASSERT_TRUE(std::holds_alternative<backup::Summary>(backup::read_file(file(), damager)));
+  damager.writer.end(damager.out);
+  write_file(file(), damager.out);
+  ASSERT_TRUE(std::holds_alternative<backup::Summary>(backup::check_file(file()))) << "every sum is right";
+  auto refused = restore();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::corruption);
+  EXPECT_NE(refused.error().message.find(largest.name), std::string::npos) << refused.error().message;
+  EXPECT_FALSE(DataMarker::stands(node()));
+  write_file(file(), make_backup("again"));
+  must(restore());
 }
 
 TEST_F(RestoreTest, WithoutRoomNothingIsWritten) {

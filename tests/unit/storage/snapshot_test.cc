@@ -130,6 +130,31 @@ TEST_F(SnapshotTest, AWrongPieceBeginsTheFileAnew) {
   EXPECT_EQ(must(copy->digest()), must(state_->digest()));
 }
 
+// The manifest's checksums are those of the files as they lie there: a sender whose table has rotted would hand its
+// damage on.
+TEST_F(SnapshotTest, ATableThatIsDamagedAtTheSenderIsNotTaken) {
+  must(state_->flush());
+  const std::string table = damage_table(sender() / "state-0-0").filename().string();
+  const auto image = must(Image::create(*state_, sender(), "n1-1"));
+  auto to = must(Receiver::begin(receiver(), image->manifest()));
+  Result<void> written;
+  for (auto want = to->want(); want && written; want = to->want())
+    written = to->write(want->name, want->offset, must(image->read(want->name, want->offset, want->bytes)));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, ErrorCode::corruption);
+  EXPECT_NE(written.error().message.find(table), std::string::npos) << written.error().message;
+  ASSERT_TRUE(to->want());
+  EXPECT_EQ(to->want()->name, table);
+  EXPECT_EQ(to->want()->offset, 0U) << "it begins again";
+
+  // Nor by a process that finds it on its disk, left by one that was killed before it could look.
+  write_file(receiver() / "incoming" / table, read_file(sender() / "images" / "n1-1" / table));
+  to = must(Receiver::begin(receiver(), image->manifest()));
+  ASSERT_TRUE(to->want());
+  EXPECT_EQ(to->want()->name, table);
+  EXPECT_EQ(to->want()->offset, 0U);
+}
+
 TEST_F(SnapshotTest, AnInterruptedTransferGoesOnWhereItWas) {
   const auto image = must(Image::create(*state_, sender(), "n1-1"));
   std::uint64_t total = 0, here = 0;

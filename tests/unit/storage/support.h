@@ -78,6 +78,21 @@ inline std::vector<fs::path> files_with(const fs::path& directory, const std::st
   return found;
 }
 
+// One bit of the largest table in `directory`, in place: damage that no checksum of the file as it is would show.
+inline fs::path damage_table(const fs::path& directory) {
+  const auto tables = files_with(directory, ".sst");
+  const auto largest = std::max_element(tables.begin(), tables.end(), [](const fs::path& a, const fs::path& b) {
+    return fs::file_size(a) < fs::file_size(b);
+  });
+  if (largest == tables.end()) throw std::runtime_error("there is no table in " + directory.string());
+  std::fstream file(*largest, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekg(100);
+  const int byte = file.get();
+  file.seekp(100);
+  file.put(static_cast<char>(byte ^ 1));
+  return *largest;
+}
+
 // The value, or a failed test and a stop.
 template <class T>
 T must(Result<T> result) {
