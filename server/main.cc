@@ -1,6 +1,8 @@
 // tenazd: one node of a tenaz cluster.
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
@@ -30,6 +32,17 @@ Exit status (after 1, 2, 5 and 6 starting again is of no use until somebody has 
   5  this node was removed from its cluster
   6  the data directory must not be used: fenced by the other nodes, damaged, another node's, or a later version's)";
 
+// In place of CLI::PositiveNumber: see client/tenazctl/main.cc.
+CLI::Validator whole_number() {
+  const auto check = [](const std::string& text) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool good = error == std::errc() && end == text.data() + text.size() && number > 0;
+    return good ? std::string() : "found \"" + text + "\", must be a whole number from 1 to 18446744073709551615";
+  };
+  return CLI::Validator(check, "");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -52,7 +65,7 @@ int main(int argc, char** argv) {
           ->type_name("BACKUP")
           ->needs(config_option);
   app.add_option("--revision-gap", revision_gap, "With --restore: by how much revisions are raised, on all nodes alike")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number())
       ->capture_default_str()
       ->needs(restore_option);
   try {

@@ -1,6 +1,8 @@
 // tenazctl: a tenaz cluster from the command line.
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <functional>
 #include <map>
 
@@ -24,6 +26,23 @@ constexpr const char* kFooter = R"(
 Exit status: 0 done, 1 refused or not found, 2 usage, 3 no answer (for a write, stderr says whether it may have been done).
 Keys that begin with "-" come after "--": tenazctl get -- -key)";
 
+// In place of CLI::PositiveNumber, whose message counts to a number of 300 digits, and which takes a number that is too
+// large for the largest.
+CLI::Validator whole_number() {
+  const auto check = [](const std::string& text) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool good = error == std::errc() && end == text.data() + text.size() && number > 0;
+    return good ? std::string() : "found \"" + text + "\", must be a whole number from 1 to 18446744073709551615";
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](const std::string& text) { return text.empty() ? std::string("must not be empty") : std::string(); }, "");
+}
+
 void add_read_options(CLI::App& app, Arguments& a) {
   const std::map<std::string, Consistency> words = {{"linearizable", Consistency::linearizable},
                                                     {"local", Consistency::local}};
@@ -31,7 +50,7 @@ void add_read_options(CLI::App& app, Arguments& a) {
                  "linearizable (default), or local: the state of the node that is asked, as far as it is")
       ->transform(CLI::CheckedTransformer(words))
       ->option_text("WORD");
-  app.add_option("--revision", a.read.revision, "The state at this revision")->check(CLI::PositiveNumber);
+  app.add_option("--revision", a.read.revision, "The state at this revision")->check(whole_number());
 }
 
 void add_range_options(CLI::App& app, Arguments& a, CLI::Option* prefix) {
@@ -94,7 +113,7 @@ void add_list(CLI::App& app, Settings& settings) {
   auto* prefix = list.add_option("--prefix", a.range.prefix, "The same")->excludes(positional);
   add_range_options(list, a, prefix);
   for (const char* bound : {"--start", "--end"}) positional->excludes(list.get_option(bound));
-  list.add_option("--limit", a.limit, "At most so many")->check(CLI::PositiveNumber);
+  list.add_option("--limit", a.limit, "At most so many")->check(whole_number());
   list.add_flag("--keys-only", a.keys_only, "Only the keys, one a line");
   add_read_options(list, a);
   list.final_callback([&settings] { settings.command = tenaz::client::list; });
@@ -108,12 +127,12 @@ void add_cluster_commands(CLI::App& app, Settings& settings) {
       *app.add_subcommand("compact", "Forgets what was overwritten or deleted before a revision; live values stay");
   compact.add_option("revision", settings.arguments.compact_revision, "The oldest revision to be kept")
       ->required()
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number())
       ->type_name("REVISION");
   compact.final_callback([&settings] { settings.command = tenaz::client::compact; });
   CLI::App& transfer = *app.add_subcommand("transfer", "Hands leadership to a node");
   transfer.add_option("node", settings.arguments.node_id, "The node's id; by default the one that is closest behind")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number())
       ->type_name("NODE");
   transfer.final_callback([&settings] { settings.command = tenaz::client::transfer; });
 }
@@ -133,7 +152,7 @@ void add_member_commands(CLI::App& app, Settings& settings) {
   member.require_subcommand(1);
   member.fallthrough();
   const auto takes_id = [&a](CLI::App& command, const char* text) {
-    command.add_option("id", a.member.id, text)->required()->check(CLI::PositiveNumber)->type_name("ID");
+    command.add_option("id", a.member.id, text)->required()->check(whole_number())->type_name("ID");
   };
 
   CLI::App& add = *member.add_subcommand("add", "Admits a node that waits there, started with cluster.join");
@@ -143,7 +162,7 @@ void add_member_commands(CLI::App& app, Settings& settings) {
   add.add_option("--name", a.member.name, "Shown in lists; default node-<ID>");
   add.add_flag("--learner", a.member.learner, "It does not vote until it is promoted");
   add.add_option("--replaces", a.member.replaces, "It takes the place of this node once it has caught up")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number())
       ->type_name("ID");
   add.final_callback([&settings] { settings.command = tenaz::client::add_member; });
 
@@ -171,7 +190,10 @@ void add_settings_command(CLI::App& app, Settings& settings) {
 void add_backup_commands(CLI::App& app, Settings& settings) {
   Arguments& a = settings.arguments;
   CLI::App& backup = *app.add_subcommand("backup", "Writes the whole state to a new file, and checks it");
-  backup.add_option("file", a.file, "The file; there must be none of that name yet")->required()->type_name("FILE");
+  backup.add_option("file", a.file, "The file; there must be none of that name yet")
+      ->required()
+      ->check(not_empty())
+      ->type_name("FILE");
   const std::map<std::string, Consistency> words = {{"linearizable", Consistency::linearizable},
                                                     {"local", Consistency::local}};
   backup
@@ -195,7 +217,7 @@ void add_backup_commands(CLI::App& app, Settings& settings) {
   restore
       .add_option("--revision-gap", a.revision_gap,
                   "By how much revisions are raised, 1000000000 unless given; the same on all nodes")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number())
       ->type_name("N");
   restore.final_callback([&settings] { settings.command = tenaz::client::restore; });
 }
