@@ -119,7 +119,7 @@ bool Faults::break_log(Fault& fault) {
 
 // Only a disk that all others have met: one that nobody knows can be replaced by another one unseen.
 bool Faults::empty_disk(Fault& fault) {
-  if (!may_write_off(fault.node) || !identities_.known_to_all(fault.node, members())) return false;
+  if (!may_write_off(fault.node) || !identities_.known_to_all(fault.node, who_may_vote())) return false;
   note(fault, node_name(fault.node) + " loses power, and all that is on its disk");
   machine(fault).crash();
   checker_.disk_is_lost(fault.node);
@@ -140,7 +140,7 @@ void Faults::copy_disk(Fault& fault) {
 }
 
 void Faults::put_back(Fault& fault) {
-  const bool noticed = identities_.known_to_all(fault.node, members()) &&
+  const bool noticed = identities_.known_to_all(fault.node, who_may_vote()) &&
                        identities_.of(fault.node).boots.size() > fault.copied_identity.boots.size();
   if (!noticed && ++fault.stage < 8) return later(fault, milliseconds(1000));
   if (!noticed || !may_write_off(fault.node)) return;

@@ -153,6 +153,17 @@ std::vector<std::size_t> Faults::members() const {
   return {nodes.begin(), nodes.end()};
 }
 
+std::vector<std::size_t> Faults::who_may_vote() const {
+  const std::vector<std::size_t> now = members();
+  std::set<std::size_t> nodes(now.begin(), now.end());
+  for (std::size_t node = 0; node < machines_.size(); ++node) {
+    const Disk& disk = machines_[node]->disk();
+    const bool knows_a_cluster = !disk.configuration.members.empty() || disk.last_index() > raft::Index();
+    if (knows_a_cluster && !identities_.of(node).retired) nodes.insert(node);
+  }
+  return {nodes.begin(), nodes.end()};
+}
+
 void Faults::heal_all() {
   stopped_ = true;
   lasting_.clear();

@@ -103,6 +103,8 @@ class Faults {
   bool reliable(std::size_t node) const { return sound(node) && !machines_[node]->state_in_danger(); }
   std::vector<raft::Configuration> configurations() const { return possible_configurations(checker_, machines_); }
   std::vector<std::size_t> members() const;  // of any of them
+  // Members, and who has been removed and has yet to learn it: such a node still votes, among its like.
+  std::vector<std::size_t> who_may_vote() const;
   // A minority at most has lost its state, or more.
   bool may_lose_state(std::size_t node) const;
   bool may_write_off(std::size_t node) const;
