@@ -59,6 +59,11 @@ class RaftLog final : public raft::LogReader {
                                      const std::string& cluster_id, const raft::SnapshotMeta& meta, raft::Term term,
                                      const std::string& state_directory, const Options& options);
 
+  // The log of a stopped node, to be looked at: nothing is changed, and nobody else can open it meanwhile. Errors:
+  // those of open(), and invalid (no node was ever founded here).
+  static Result<std::unique_ptr<const RaftLog>> examine(const std::filesystem::path& data_dir, const Identity& identity,
+                                                        const Options& options);
+
   // --- what stands at start ---------------------------------------------------------------------------------------
   raft::HardState hard_state() const;
   // The configuration at the compaction point (first_index() - 1) and where it was appended.
@@ -100,6 +105,13 @@ class RaftLog final : public raft::LogReader {
   // Otherwise it ends before, or went another way, and what it holds of that is committed in the state or never will
   // be: as reset(). Nothing may be running on this log. Requires meta.index >= first_index() - 1.
   Result<void> replace_state(const raft::SnapshotMeta& meta, const std::string& state_directory);
+
+  // The node leaves its cluster and begins another, `cluster_id`, with the state at `meta` in `state_directory`: in one
+  // synced batch, the term is the next one, without a vote, the log is empty behind `meta`, and no peer's disk is
+  // known. The id that the configuration file stands for stays with the log, so that the same file fits. Nothing may be
+  // running on this log.
+  Result<void> begin_cluster(const std::string& cluster_id, const raft::SnapshotMeta& meta,
+                             const std::string& state_directory);
 
   // Remembers a peer's disk, synced. A distrusted one stays so.
   Result<void> pin(const PeerPin& pin);

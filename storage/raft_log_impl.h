@@ -21,6 +21,14 @@
 
 namespace tenaz::storage {
 
+// What lies in the data directory before anything is opened.
+struct FoundFiles {
+  bool founded = false;   // raft/ has its watermark file: a founding was finished here
+  bool database = false;  // raft/ has RocksDB's CURRENT
+  bool tables = false;    // raft/ has tables
+  std::string state;      // a state directory, if there is any
+};
+
 class RaftLog::Impl {
  public:
   Impl(std::filesystem::path data_dir, DataLock lock, const Options& options)
@@ -29,7 +37,10 @@ class RaftLog::Impl {
   // --- raft_log_open.cc
   // -----------------------------------------------------------------------------------------------
   Result<void> open(const Identity& identity, const raft::Configuration& founding);
-  Result<void> open_database(bool create);
+  enum class Opening { create, existing, only_read };
+  Result<void> open_database(Opening opening);
+  Result<void> check_found(const FoundFiles& found) const;
+  Result<void> examine(const Identity& identity);
   Result<void> begin_start();
   // What a directory begins with.
   struct Founding {

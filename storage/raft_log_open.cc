@@ -24,16 +24,8 @@ std::string hex(std::string_view raw) {
   return out;
 }
 
-// What lies in the data directory before anything is opened.
-struct Found {
-  bool founded = false;   // raft/ has its watermark file: a founding was finished here
-  bool database = false;  // raft/ has RocksDB's CURRENT
-  bool tables = false;    // raft/ has tables
-  std::string state;      // a state directory, if there is any
-};
-
-Result<Found> look(const fs::path& data_dir, Platform& platform) {
-  Found found;
+Result<FoundFiles> look(const fs::path& data_dir, Platform& platform) {
+  FoundFiles found;
   const fs::path raft = data_dir / "raft";
   found.founded = platform.exists(raft / Watermark::kFileName);
   found.database = platform.exists(raft / "CURRENT");
@@ -82,6 +74,19 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(const fs::path& data_dir, const I
   return std::unique_ptr<RaftLog>(new RaftLog(std::move(impl)));
 }
 
+Result<std::unique_ptr<const RaftLog>> RaftLog::examine(const fs::path& data_dir, const Identity& identity,
+                                                        const Options& options) {
+  const fs::path absolute = fs::absolute(data_dir).lexically_normal();
+  Platform& platform = Platform::of(options);
+  if (!platform.exists(absolute / "raft"))
+    return Error{ErrorCode::invalid, absolute.string() + " is not the data directory of a node: it holds no raft/"};
+  auto lock = platform.lock(absolute);
+  if (!lock) return lock.error();
+  auto impl = std::make_unique<Impl>(absolute, std::move(*lock), options);
+  if (auto examined = impl->examine(identity); !examined) return examined.error();
+  return std::unique_ptr<const RaftLog>(new RaftLog(std::move(impl)));
+}
+
 Error RaftLog::Impl::lost(const std::string& what) const {
   return {ErrorCode::corruption,
           what +
@@ -91,21 +96,39 @@ Error RaftLog::Impl::lost(const std::string& what) const {
               data_dir.string() + " and add it anew."};
 }
 
-Result<void> RaftLog::Impl::open(const Identity& identity, const raft::Configuration& founding) {
-  const auto found_here = look(data_dir, platform);
-  if (!found_here) return found_here.error();
+Result<void> RaftLog::Impl::check_found(const FoundFiles& found) const {
   if (DataMarker::stands(data_dir)) {
     return Error{ErrorCode::corruption,
                  "a restore into " + data_dir.string() + " was interrupted: do it again, or empty the directory"};
   }
-  if (!found_here->database && (found_here->founded || found_here->tables)) {
+  if (!found.database && (found.founded || found.tables)) {
     return lost(directory.string() + " has no CURRENT file any more");
   }
-  if (!found_here->database && !found_here->state.empty()) {
-    return lost(data_dir.string() + " holds " + found_here->state + " but no Raft log");
+  if (!found.database && !found.state.empty()) {
+    return lost(data_dir.string() + " holds " + found.state + " but no Raft log");
   }
+  return {};
+}
+
+Result<void> RaftLog::Impl::examine(const Identity& identity) {
+  const auto found_here = look(data_dir, platform);
+  if (!found_here) return found_here.error();
+  if (auto whole = check_found(*found_here); !whole) return whole;
+  if (!found_here->database)
+    return Error{ErrorCode::invalid, data_dir.string() + " is not the data directory of a node: its raft/ is empty"};
   const std::optional<Synced> synced_before = Watermark::read(directory, platform);
-  if (auto opened = open_database(!found_here->database); !opened) return opened;
+  if (auto opened = open_database(Opening::only_read); !opened) return opened;
+  if (auto checked = check_identity(identity); !checked) return checked;
+  if (auto loaded = load(); !loaded) return loaded;
+  return check_watermark(synced_before);
+}
+
+Result<void> RaftLog::Impl::open(const Identity& identity, const raft::Configuration& founding) {
+  const auto found_here = look(data_dir, platform);
+  if (!found_here) return found_here.error();
+  if (auto whole = check_found(*found_here); !whole) return whole;
+  const std::optional<Synced> synced_before = Watermark::read(directory, platform);
+  if (auto opened = open_database(found_here->database ? Opening::existing : Opening::create); !opened) return opened;
 
   const auto record = get(format::kIdentityKey);
   if (!record) return record.error();
@@ -149,9 +172,11 @@ Result<void> RaftLog::Impl::begin_start() {
   return commit(batch, shape.bounds(), hard_state);
 }
 
-Result<void> RaftLog::Impl::open_database(bool create) {
+Result<void> RaftLog::Impl::open_database(Opening opening) {
   rocksdb::DB* opened = nullptr;
-  const auto status = rocksdb::DB::Open(database_options(options, directory, create), directory.string(), &opened);
+  const auto how = database_options(options, directory, opening == Opening::create);
+  const auto status = opening == Opening::only_read ? rocksdb::DB::OpenForReadOnly(how, directory.string(), &opened)
+                                                    : rocksdb::DB::Open(how, directory.string(), &opened);
   if (!status.ok()) {
     Error error = rocks::error(status, "cannot open the Raft log in " + directory.string(), "");
     if (error.code == ErrorCode::corruption) return lost(error.message);
