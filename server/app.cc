@@ -124,20 +124,6 @@ storage::Result<HttpOptions> fit_open_files(const config::Config& config) {
   return http;
 }
 
-// `otherwise`: of what a restart may help.
-ExitCode exit_code(const storage::Error& error, ExitCode otherwise) {
-  switch (error.code) {
-    case storage::ErrorCode::removed:
-      return kExitRemoved;
-    case storage::ErrorCode::wrong_identity:
-    case storage::ErrorCode::corruption:
-    case storage::ErrorCode::newer_format:
-      return kExitUnusableData;
-    default:
-      return otherwise;
-  }
-}
-
 [[noreturn]] void storage_failed(const storage::Error& error) {
   const bool fenced = error.code == storage::ErrorCode::wrong_identity;
   spdlog::critical("{}this node stops: {}", fenced ? "" : "storage failed, ", error.message);
@@ -152,6 +138,19 @@ int cannot_start(ServiceManager& manager, const storage::Error& error) {
 }
 
 }  // namespace
+
+ExitCode exit_code(const storage::Error& error, ExitCode otherwise) {
+  switch (error.code) {
+    case storage::ErrorCode::removed:
+      return kExitRemoved;
+    case storage::ErrorCode::wrong_identity:
+    case storage::ErrorCode::corruption:
+    case storage::ErrorCode::newer_format:
+      return kExitUnusableData;
+    default:
+      return otherwise;
+  }
+}
 
 raft::Configuration founding_of(const config::Config& config) {
   std::vector<raft::Member> members;

@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "raft/types.h"
+#include "storage/status.h"
 
 namespace tenaz::server {
 
@@ -14,11 +15,14 @@ enum ExitCode : int {
   kExitStopped = 0,        // asked to stop, and did
   kExitBadConfig = 1,      // faults in the configuration file
   kExitUsage = 2,          // wrong command line
-  kExitCannotStart = 3,    // a port, a lock, the disk: the message says which
+  kExitCannotStart = 3,    // a port, a lock, the disk: the message says which; or what was asked for was not done
   kExitStorageFailed = 4,  // the disk failed while running: nothing more is acknowledged
   kExitRemoved = 5,        // this node was removed from its cluster
   kExitUnusableData = 6,   // the data directory is fenced, damaged, another node's or a later version's
 };
+
+// What an error of the node's data means; `otherwise`: if it is one that a restart may help.
+ExitCode exit_code(const storage::Error& error, ExitCode otherwise);
 
 // The first members of the cluster, as the configuration has them.
 raft::Configuration founding_of(const config::Config& config);

@@ -27,7 +27,7 @@ Exit status (after 1, 2, 5 and 6 starting again is of no use until somebody has 
   0  stopped as asked
   1  faults in the configuration
   2  wrong command line
-  3  cannot start: a port, a lock or the disk; the last line says which
+  3  cannot start: a port, a lock or the disk; or a restore or a recovery was not done; the last line says which
   4  the disk failed while running
   5  this node was removed from its cluster
   6  the data directory must not be used: fenced by the other nodes, damaged, another node's, or a later version's)";
@@ -68,6 +68,22 @@ int main(int argc, char** argv) {
       ->check(whole_number())
       ->capture_default_str()
       ->needs(restore_option);
+  bool inspect = false, recover = false, accept_loss = false;
+  auto* inspect_option = app.add_flag("--inspect", inspect,
+                                      "Show what this node, which must be stopped, has on its disk, and exit; changes "
+                                      "nothing")
+                             ->needs(config_option)
+                             ->excludes(restore_option);
+  auto* recover_option =
+      app.add_flag("--recover-from-minority", recover,
+                   "When a majority is lost for good: make this node, which must be stopped, the only member of a new "
+                   "cluster that begins with what it has, and exit; says first what can be lost")
+          ->needs(config_option)
+          ->excludes(restore_option)
+          ->excludes(inspect_option);
+  app.add_flag("--accept-data-loss", accept_loss,
+               "With --recover-from-minority: go on without the cluster's name being typed on a terminal")
+      ->needs(recover_option);
   try {
     app.parse(argc, argv);
     if (file.empty() && data_dir.empty())
@@ -88,5 +104,7 @@ int main(int argc, char** argv) {
     return tenaz::server::kExitStopped;
   }
   if (!backup.empty()) return tenaz::server::restore(*loaded.config, backup, revision_gap);
+  if (inspect) return tenaz::server::inspect(*loaded.config);
+  if (recover) return tenaz::server::recover_from_minority(*loaded.config, accept_loss);
   return tenaz::server::run(*loaded.config, file);
 }
