@@ -55,8 +55,9 @@ bool among(const std::vector<raft::NodeId>& ids, raft::NodeId id) {
 
 // Of a leader's wall clock.
 std::string time_of(std::uint64_t ms) {
-  if (ms == 0) return "not known";
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(ms / 1000)));
+  if (ms == 0) return "not known: the log holds none";
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}, by the clock of its leader",
+                     fmt::gmtime(static_cast<std::time_t>(ms / 1000)));
 }
 
 void show(const config::Config& config, const storage::Survivor& found) {
@@ -66,7 +67,7 @@ void show(const config::Config& config, const storage::Survivor& found) {
       "cluster        {}, id {}\n"
       "term           {}\n"
       "log            last term {}, last index {}, first index {}\n"
-      "last write     {}, by the clock of its leader\n"
+      "last write     {}\n"
       "state          index {}, revision {}; what the log has after it, {} entries, is not known to be committed\n"
       "configuration  of index {}: voters {}{}\n",
       found.node.value, config.node.name, to_hex(found.storage_id), found.incarnation, config.node.data_dir,
