@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <deque>
+#include <limits>
 #include <mutex>
 
 #include "raft/membership.h"
@@ -217,10 +218,11 @@ Result<Position> StateMachine::checkpoint(const std::filesystem::path& path) {
   rocksdb::Checkpoint* made = nullptr;
   auto status = rocksdb::Checkpoint::Create(&database.db(), &made);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
-  if (status.ok()) status = checkpoint->CreateCheckpoint(path.string());
+  // Of what is in the files, without a flush of RocksDB's own: see Database, what may write out.
+  constexpr std::uint64_t kNoFlush = std::numeric_limits<std::uint64_t>::max();
+  if (status.ok()) status = checkpoint->CreateCheckpoint(path.string(), kNoFlush);
   if (!status.ok()) return database.error(status, "cannot make an image of the state");
-  // Creating it flushed once more, perhaps with entries that were applied meanwhile: only the image knows where it
-  // stands.
+  // More may have been written out meanwhile: only the image knows where it stands.
   const auto applied = kv::applied_of(path, database.platform());
   if (!applied) return applied.error();
   return Position{applied->index, applied->term};

@@ -1,6 +1,10 @@
 #include "storage/kv/compaction.h"
 
+#include <rocksdb/convenience.h>
+
 #include <algorithm>
+#include <cstdlib>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -21,6 +25,8 @@ namespace {
 
 using Shared = Compactor::Shared;
 
+constexpr std::uint64_t kOutputFileBytes = 32 << 20;
+constexpr auto kWaitForOthers = std::chrono::milliseconds(20);
 
 using Decision = rocksdb::CompactionFilter::Decision;
 
@@ -131,16 +137,16 @@ std::shared_ptr<rocksdb::CompactionFilterFactory> Compactor::changes_filter() co
   return std::make_shared<Factory<ChangesFilter>>(shared_, "tenaz.changes");
 }
 
-void Compactor::start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision, bool with_thread) {
+void Compactor::start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision,
+                      std::uint64_t reclaimed, bool with_thread) {
   db_ = db;
   families_ = families;
   shared_->db = db;
   shared_->families = families;
   shared_->compact_revision = compact_revision;
   shared_->open = true;
-  // What an earlier process left undone is done with the next compaction. (Noting here, beside the applier's batches,
-  // how far it got, and going on right after an opening, made StateMachineTwin fail one time in eight.)
-  wanted_ = done_ = compact_revision;
+  wanted_ = compact_revision;
+  done_ = with_thread ? std::min(reclaimed, compact_revision) : compact_revision;
   if (with_thread) thread_ = std::thread([this] { run(); });
 }
 
@@ -170,7 +176,8 @@ void Compactor::stop() {
     changed_.notify_all();
   }
   if (!thread_.joinable()) return;
-  db_->DisableManualCompaction();
+  // Nothing else breaks CompactFiles off.
+  rocksdb::CancelAllBackgroundWork(db_, false);
   thread_.join();
 }
 
@@ -181,11 +188,23 @@ void Compactor::run() {
     if (stopping_) return;
     const std::uint64_t target = wanted_;
     guard.unlock();
-    static_cast<void>(compact_once());
+    if (compact_once()) note(target);
     guard.lock();
     done_ = target;
     changed_.notify_all();
   }
+}
+
+// A batch of its own beside the applier's is safe, since every flush takes all that was written before it. Written out
+// soon, lest a node that rests do the same work again at each start. Should either fail, it will.
+void Compactor::note(std::uint64_t reclaimed) {
+  rocksdb::WriteOptions write;
+  write.disableWAL = true;
+  if (!db_->Put(write, families_.meta, rocks::slice(kReclaimedKey), encode_number(reclaimed)).ok()) return;
+  rocksdb::FlushOptions flush;
+  flush.wait = false;
+  flush.allow_write_stall = true;
+  db_->Flush(flush, {families_.meta, families_.latest, families_.history, families_.changes}).PermitUncheckedError();
 }
 
 // `history` before `changes`, whose filter asks there. Errors end up as RocksDB's background error, which the next
@@ -196,31 +215,60 @@ bool Compactor::compact_once() {
   return true;
 }
 
-// The files of the lowest level say where to cut: they are most of what there is, and do not overlap.
+// Level by level downwards, to where the most lies, and there file by file. Never by CompactRange, see the header: what
+// is in memory is younger than the compact revision anyway, so that the files are all that matters.
 bool Compactor::compact_family(rocksdb::ColumnFamilyHandle* family) {
-  rocksdb::ColumnFamilyMetaData shape;
-  db_->GetColumnFamilyMetaData(family, &shape);
-  std::vector<std::string> cuts;
-  for (auto level = shape.levels.rbegin(); level != shape.levels.rend() && cuts.empty(); ++level) {
-    if (level->level == 0) break;  // these do overlap
-    for (const auto& file : level->files) cuts.push_back(file.smallestkey);
-  }
-  std::sort(cuts.begin(), cuts.end());
-  if (!cuts.empty()) cuts.erase(cuts.begin());  // the first piece begins at the beginning
-
-  rocksdb::CompactRangeOptions options;
-  options.exclusive_manual_compaction = false;
-  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-  for (std::size_t i = 0; i <= cuts.size(); ++i) {
-    const rocksdb::Slice begin = i == 0 ? rocksdb::Slice() : rocksdb::Slice(cuts[i - 1]);
-    const rocksdb::Slice end = i == cuts.size() ? rocksdb::Slice() : rocksdb::Slice(cuts[i]);
-    const auto began = std::chrono::steady_clock::now();
-    const auto status =
-        db_->CompactRange(options, family, i == 0 ? nullptr : &begin, i == cuts.size() ? nullptr : &end);
-    if (!status.ok()) return false;
-    if (!rest(std::chrono::steady_clock::now() - began)) return false;
+  const auto levels = [&] {
+    rocksdb::ColumnFamilyMetaData shape;
+    db_->GetColumnFamilyMetaData(family, &shape);
+    return std::move(shape.levels);
+  };
+  std::set<std::string> mine;  // come out of this, thus without what should go
+  const int levels_in_all = static_cast<int>(levels().size());
+  for (int level = 0; level < levels_in_all; ++level) {
+    std::string base;
+    int next = level + 1;
+    if (level == 0 && db_->GetProperty(family, rocksdb::DB::Properties::kBaseLevel, &base))
+      next = std::max(1, std::atoi(base.c_str()));
+    bool deepest = level > 0;
+    std::deque<std::string> files;
+    for (const auto& here : levels()) {
+      if (here.level > level && !here.files.empty()) deepest = false;
+      if (here.level == level)
+        for (const auto& file : here.files) files.push_back(file.name);
+    }
+    for (; !files.empty(); files.pop_front()) {
+      if (deepest && mine.count(files.front()) != 0) continue;
+      if (!compact_file(family, level, files.front(), deepest ? level : next, mine)) return false;
+    }
+    if (deepest) break;
   }
   return true;
+}
+
+// With all that overlaps it in the levels down to `output`. Nothing to do when it is not in its level any more: then it
+// was merged into the next one, or put there as it is. False: an error, or stopped.
+bool Compactor::compact_file(rocksdb::ColumnFamilyHandle* family, int level, const std::string& name, int output,
+                             std::set<std::string>& mine) {
+  rocksdb::CompactionOptions options;
+  options.compression = rocksdb::kDisableCompressionOption;  // that of the column family
+  options.output_file_size_limit = kOutputFileBytes;
+  for (;;) {
+    rocksdb::ColumnFamilyMetaData shape;
+    db_->GetColumnFamilyMetaData(family, &shape);
+    const auto& files = shape.levels.at(static_cast<std::size_t>(level)).files;
+    if (std::none_of(files.begin(), files.end(), [&](const auto& file) { return file.name == name; })) return true;
+    std::vector<std::string> outputs;
+    const auto began = std::chrono::steady_clock::now();
+    const auto status = db_->CompactFiles(options, family, {name}, output, -1, &outputs);
+    if (status.ok()) {
+      for (const auto& path : outputs) mine.insert(path.substr(path.rfind('/')));
+      return rest(std::chrono::steady_clock::now() - began);
+    }
+    // Aborted: RocksDB is compacting it, or what overlaps it. InvalidArgument: it has just done so.
+    if (!status.IsAborted() && !status.IsInvalidArgument()) return false;
+    if (!rest(kWaitForOthers)) return false;
+  }
 }
 
 bool Compactor::rest(std::chrono::nanoseconds time) {

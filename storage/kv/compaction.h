@@ -1,8 +1,9 @@
 // Forgetting history, physically. A Compact command only raises the compact revision; what lies below it is dropped
 // here, by filters in RocksDB's compactions and by one background thread that asks for a compaction when the revision
 // has risen: piece after piece, about a file's worth each, and it rests between them for as long as the last one took,
-// so that disk and processor stay free for whoever writes. What a stop or a crash leaves undone is not taken up at the
-// next start, but by the next compaction: nothing notes how far the work has come.
+// so that disk and processor stay free for whoever writes. What it has done is noted in the state, so that after a
+// restart it goes on with what it has not. It writes nothing out but by a flush of everything: see Database, what may
+// write out.
 //
 // Only the DURABLE compact revision counts (hazards M36): after a crash the store may be back at an earlier one, and
 // readers at that one must still find everything.
@@ -27,6 +28,8 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <thread>
 
 namespace tenaz::storage::kv {
@@ -34,6 +37,7 @@ namespace tenaz::storage::kv {
 class Compactor {
  public:
   struct Families {
+    rocksdb::ColumnFamilyHandle* meta = nullptr;
     rocksdb::ColumnFamilyHandle* latest = nullptr;
     rocksdb::ColumnFamilyHandle* history = nullptr;
     rocksdb::ColumnFamilyHandle* changes = nullptr;
@@ -47,9 +51,10 @@ class Compactor {
   std::shared_ptr<rocksdb::CompactionFilterFactory> history_filter() const;
   std::shared_ptr<rocksdb::CompactionFilterFactory> changes_filter() const;
 
-  // The database is open and stands durably at `compact_revision`.
+  // The database is open and stands durably at `compact_revision`; the space below `reclaimed` is got back already.
   // Without a thread nothing asks for compactions, and what is forgotten goes with those that RocksDB makes of itself.
-  void start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision, bool with_thread);
+  void start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision,
+             std::uint64_t reclaimed, bool with_thread);
   // The durable compact revision has become this.
   void durable(std::uint64_t compact_revision);
   // The files have been rewritten for this compact revision; for a later one they are being, or will be. Any thread.
@@ -63,9 +68,12 @@ class Compactor {
 
  private:
   void run();
+  void note(std::uint64_t reclaimed);
   // False: stopped before its end.
   bool compact_once();
   bool compact_family(rocksdb::ColumnFamilyHandle* family);
+  bool compact_file(rocksdb::ColumnFamilyHandle* family, int level, const std::string& name, int output,
+                    std::set<std::string>& mine);
   bool rest(std::chrono::nanoseconds time);
 
   std::shared_ptr<Shared> shared_;

@@ -199,8 +199,11 @@ Result<void> Database::load() {
     opened_compact_ = compact->empty() ? 0 : bytes::get_le(compact->data(), 8);
   }
   if (auto loaded = load_clock(); !loaded) return loaded;
+  const auto reclaimed = read_meta(rocksdb::kReadAllTier, kReclaimedKey);
+  if (!reclaimed) return reclaimed.error();
   durable_index_ = opened_at_.index.value;
-  compactor_.start(db_.get(), {latest_, history_, changes_}, opened_compact_, platform_.has_threads());
+  compactor_.start(db_.get(), {meta_, latest_, history_, changes_}, opened_compact_,
+                   reclaimed->size() == 8 ? bytes::get_le(reclaimed->data(), 8) : 0, platform_.has_threads());
   ready_ = true;
   return {};
 }

@@ -22,6 +22,8 @@
 //     "mark" R         R big-endian u64: where that clock stood u64 when revision R was in force
 //     "configuration"  index u64, raft::encode(Configuration): the latest that was applied
 //     "format"         u32
+//     "reclaimed"      u64: the space of all that lies below this revision has been reclaimed from the files here; this
+//                      alone differs between replicas
 //
 // Escaping: a byte 00 of a user key becomes 00 FF; 00 01 ends the key. So no key is a prefix of another one, byte order
 // is key order, and all versions of a key lie together.
@@ -129,6 +131,7 @@ inline constexpr std::string_view kCompactKey = "compact";
 inline constexpr std::string_view kClockKey = "clock";
 inline constexpr std::string_view kMarkPrefix = "mark";
 inline constexpr std::string_view kConfigurationKey = "configuration";
+inline constexpr std::string_view kReclaimedKey = "reclaimed";
 inline constexpr std::string_view kFormatKey = "format";
 
 std::string mark_key(std::uint64_t revision);

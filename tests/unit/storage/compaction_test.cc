@@ -2,7 +2,6 @@
 #include "storage/kv/compaction.h"
 
 #include <gtest/gtest.h>
-#include <rocksdb/env.h>
 
 #include <atomic>
 #include <thread>
@@ -31,43 +30,6 @@ kv::ListRequest up_to(std::size_t limit, std::optional<Revision> at = {}) {
   request.at = at;
   return request;
 }
-
-template <class Condition>
-bool eventually(const Condition& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return true;
-}
-
-// Keeps RocksDB from writing anything out while it lives: its threads for that are all busy here.
-class NoFlushes {
- public:
-  NoFlushes() {
-    auto* env = rocksdb::Env::Default();
-    threads_ = env->GetBackgroundThreads(rocksdb::Env::HIGH);
-    for (int i = 0; i < threads_; ++i) env->Schedule(&NoFlushes::wait, this, rocksdb::Env::HIGH);
-    EXPECT_TRUE(eventually([&] { return held_ == threads_; }));
-  }
-  ~NoFlushes() {
-    over_ = true;
-    EXPECT_TRUE(eventually([&] { return held_ == 0; }));
-  }
-
- private:
-  static void wait(void* self) {
-    auto& me = *static_cast<NoFlushes*>(self);
-    ++me.held_;
-    EXPECT_TRUE(eventually([&] { return me.over_.load(); }));
-    --me.held_;
-  }
-
-  int threads_ = 0;
-  std::atomic<int> held_{0};
-  std::atomic<bool> over_{false};
-};
 
 class CompactionTest : public testing::Test {
  protected:
@@ -110,6 +72,33 @@ TEST_F(CompactionTest, SpaceOfOverwrittenAndDeletedKeysComesBack) {
   EXPECT_EQ(apply(put("key1", "again")).version, 1U);
 }
 
+// Stopped in the middle of it, a node goes on with it when it is started, without another compaction.
+TEST_F(CompactionTest, SpaceComesBackAfterARestartToo) {
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 1000; ++i) apply(put("key" + std::to_string(i), random_value(2000)));
+  }
+  apply(compact(4000));
+  must(state_->flush());
+  state_.reset();
+  state_ = must(StateMachine::open(directory(), small_options()));
+  const auto reclaiming = [&] {
+    for (const auto& figure : state_->figures())
+      if (std::string_view(figure.name) == "reclaiming") return figure.value != 0;
+    ADD_FAILURE() << "no such figure";
+    return false;
+  };
+  EXPECT_TRUE(eventually([&] { return !reclaiming(); }));
+  EXPECT_TRUE(eventually([&] { return bytes_of(directory()) < (3U << 20); })) << bytes_of(directory());
+  apply(put("key1", "x"));
+  {
+    const Busy no_flushes(rocksdb::Env::HIGH);
+    apply(compact(4001));
+    EXPECT_TRUE(reclaiming()) << "known as soon as it is applied";
+  }
+  must(state_->flush());
+  EXPECT_TRUE(eventually([&] { return !reclaiming(); }));
+}
+
 TEST_F(CompactionTest, WhatAReaderAtTheCompactRevisionSeesStays) {
   // Revisions 1..40: each key is written four times; then 41..45 delete some of them.
   for (int round = 0; round < 4; ++round) {
@@ -143,7 +132,7 @@ TEST_F(CompactionTest, ACompactRevisionThatIsNotDurableDropsNothing) {
     for (int i = 0; i < 200; ++i) apply(put("k" + std::to_string(i), std::to_string(round)));
     must(state_->flush());
   }
-  const NoFlushes no_flushes;
+  const Busy no_flushes(rocksdb::Env::HIGH);
   apply(compact(600));
   // Not flushed. Reopening makes RocksDB look at its files; the crash brings the store back to revision 600, compact 0.
   copy_tree(directory(), dir_.path() / "crashed");

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <rocksdb/env.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,6 +16,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -102,6 +105,45 @@ T must(Result<T> result) {
 inline void must(const Result<void>& result) {
   if (!result) throw std::runtime_error("unexpected error: " + result.error().message);
 }
+
+template <class Condition>
+bool eventually(const Condition& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
+}
+
+// Keeps RocksDB's threads of this priority busy while it lives: HIGH for flushes, LOW for compactions.
+class Busy {
+ public:
+  explicit Busy(rocksdb::Env::Priority priority) {
+    auto* env = rocksdb::Env::Default();
+    threads_ = env->GetBackgroundThreads(priority);
+    for (int i = 0; i < threads_; ++i) env->Schedule(&Busy::wait, this, priority);
+    EXPECT_TRUE(eventually([&] { return held_ == threads_; }));
+  }
+  ~Busy() {
+    over_ = true;
+    EXPECT_TRUE(eventually([&] { return held_ == 0; }));
+  }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  static void wait(void* self) {
+    auto& me = *static_cast<Busy*>(self);
+    ++me.held_;
+    EXPECT_TRUE(eventually([&] { return me.over_.load(); }));
+    --me.held_;
+  }
+
+  int threads_ = 0;
+  std::atomic<int> held_{0};
+  std::atomic<bool> over_{false};
+};
 
 inline Options small_options() {
   Options options;
