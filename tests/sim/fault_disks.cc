@@ -5,7 +5,8 @@
 // node), of a minority ever, logs that are damaged and disks that are emptied or put back to an earlier copy of
 // themselves.
 //
-// What no one can survive, and is not done: a disk put back to a copy that no node in reach knows to be old.
+// What no one can survive, and is not done: a disk put back to a copy that no node in reach knows to be old, and empty
+// disks of a majority of the founders, who then found an empty cluster, and answer for it until they meet one of the rest.
 #include <algorithm>
 
 #include "raft/membership.h"
@@ -119,11 +120,14 @@ bool Faults::break_log(Fault& fault) {
 
 // Only a disk that all others have met: one that nobody knows can be replaced by another one unseen.
 bool Faults::empty_disk(Fault& fault) {
+  const bool founder = fault.node < scenario_.nodes;
+  if (founder && 2 * (founders_emptied_ + 1) > scenario_.nodes) return false;
   if (!may_write_off(fault.node) || !identities_.known_to_all(fault.node, who_may_vote())) return false;
   note(fault, node_name(fault.node) + " loses power, and all that is on its disk");
   machine(fault).crash();
   checker_.disk_is_lost(fault.node);
   machine(fault).empty_disk();
+  if (founder) ++founders_emptied_;
   write_off(fault.node);
   restart_later(fault.node, fault.random);
   return true;

@@ -129,6 +129,7 @@ class Faults {
   Clients& clients_;
   Operators& operators_;
   const Scenario& scenario_;
+  std::size_t founders_emptied_ = 0;
   const std::set<std::uint64_t>& skipped_;
   std::vector<std::unique_ptr<Machine>>& machines_;
   Random restarts_;

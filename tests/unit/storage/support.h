@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -60,12 +61,23 @@ inline void write_file(const fs::path& path, const std::string& bytes) {
 }
 
 // What a kill at this moment would leave. RocksDB may delete files meanwhile: then once more.
+inline std::set<fs::path> names_below(const fs::path& directory) {
+  std::set<fs::path> names;
+  std::error_code gone;
+  for (const auto& file : fs::recursive_directory_iterator(directory, gone)) names.insert(file.path());
+  return names;
+}
+
 inline void copy_tree(const fs::path& from, const fs::path& to) {
   std::error_code failed;
+  std::set<fs::path> before;
   do {
     fs::remove_all(to);
+    before = names_below(from);
     fs::copy(from, to, fs::copy_options::recursive, failed);
-  } while (failed == std::errc::no_such_file_or_directory && fs::exists(from));
+    // Where a file has gone meanwhile, what was copied before may still name it.
+  } while (fs::exists(from) &&
+           (failed == std::errc::no_such_file_or_directory || (!failed && names_below(from) != before)));
   if (failed) throw fs::filesystem_error("copy_tree", from, to, failed);
 }
 
