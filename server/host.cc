@@ -438,6 +438,8 @@ void Host::on_message(raft::NodeId from, PeerMessage message) {
     fetcher_->on_data(from, std::move(*data));
   else if (replica_)
     replica_->on_message(boot_now(), from, std::move(message));
+  else
+    callers_.insert(from);
 }
 
 void Host::on_messages_done() {

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <variant>
@@ -167,7 +168,10 @@ class Host final : public Node, public BackupPort, private SnapshotPort, private
   StateHolder state_;
   std::atomic<bool> state_missing_;  // from open() until take_part()
   raft::NodeId source_;              // whom it was asked of last
-  std::vector<raft::Member> named_;  // while the state is missing: whoever may have it, as far as the log says
+  // While the state is missing: whoever may have it, as far as the log says, and who has called. All that the log names
+  // may have left since; then only the leader of today knows of this node.
+  std::vector<raft::Member> named_;
+  std::set<raft::NodeId> callers_;
   EventLog events_;
 
   boost::asio::io_context io_{1};

@@ -1,6 +1,8 @@
 // Images of the state: made for others, fetched and put in force here. And what a node does that has lost its state.
 #include <spdlog/spdlog.h>
 
+#include <set>
+
 #include "server/clock.h"
 #include "server/host.h"
 #include "server/version.h"
@@ -12,8 +14,8 @@ namespace {
 // Between attempts to get a missing state: nobody is connected yet, and whoever was asked could not help.
 constexpr auto kConnectPause = std::chrono::milliseconds(100);
 constexpr auto kRetryPause = std::chrono::seconds(2);
-// Before a follower is offered an image again that it has no room for, or that was damaged: offered at once, it would be
-// fetched and refused without end.
+// Before a follower is offered an image again that it has no room for, or that was damaged: offered at once, it would
+// be fetched and refused without end.
 constexpr auto kHopelessPause = std::chrono::seconds(10);
 
 // What clients read while the state is missing.
@@ -154,13 +156,13 @@ void Host::fetch_state_in(raft::Duration pause) {
 
 // The next one, in turn, that is connected; 0: none is.
 raft::NodeId Host::next_source() {
-  raft::NodeId first, next;
-  for (const auto& member : named_) {
-    if (member.id == options_.self || !transport_->connected(member.id, Lane::bulk)) continue;
-    if (!first) first = member.id;
-    if (!next && member.id > source_) next = member.id;
-  }
-  return next ? next : first;
+  std::set<raft::NodeId> may_have_it = callers_;
+  for (const auto& member : named_) may_have_it.insert(member.id);
+  std::erase_if(may_have_it,
+                [this](raft::NodeId id) { return id == options_.self || !transport_->connected(id, Lane::bulk); });
+  if (may_have_it.empty()) return {};
+  const auto next = may_have_it.upper_bound(source_);
+  return next != may_have_it.end() ? *next : *may_have_it.begin();
 }
 
 void Host::restore_state(const std::string& directory) {

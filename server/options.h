@@ -14,14 +14,15 @@ bool valid_address(const std::string& address);
 
 struct HttpOptions {
   std::string listen = "127.0.0.1:7480";
-  std::size_t threads = 1;                       // that serve HTTP; 1 is enough for two cores
-  std::size_t max_connections = 10'000;          // one more is answered 503 overloaded and closed
+  std::size_t threads = 1;                                             // that serve HTTP; 1 is enough for two cores
+  std::size_t max_connections = 10'000;                                // one more is answered 503 overloaded and closed
   std::chrono::nanoseconds request_timeout = std::chrono::seconds(5);  // default of ?timeout=
   std::chrono::nanoseconds idle_timeout = std::chrono::seconds(120);   // a kept-alive connection without a request
-  std::chrono::nanoseconds header_timeout = std::chrono::seconds(10);  // from the first byte of a request to its end of headers
-  std::chrono::nanoseconds body_timeout = std::chrono::seconds(30);    // for the body, and for a client to take an answer
-  std::size_t max_header_bytes = 64 << 10;       // >= 32 KiB: a key can take 12 KiB
-  bool teaching_routes = false;                  // the calls of the teaching programs
+  std::chrono::nanoseconds header_timeout =
+      std::chrono::seconds(10);  // from the first byte of a request to its end of headers
+  std::chrono::nanoseconds body_timeout = std::chrono::seconds(30);  // for the body, and for a client to take an answer
+  std::size_t max_header_bytes = 64 << 10;                           // >= 32 KiB: a key can take 12 KiB
+  bool teaching_routes = false;                                      // the calls of the teaching programs
 
   std::vector<std::string> check() const;
 };
@@ -37,8 +38,8 @@ struct PeerOptions {
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(1);
   std::chrono::nanoseconds reconnect_min = std::chrono::milliseconds(20);  // back-off, doubled up to the maximum
   std::chrono::nanoseconds reconnect_max = std::chrono::seconds(1);
-  std::size_t max_frame_bytes = 16 << 20;   // a longer one closes the connection
-  std::size_t max_queue_bytes = 32 << 20;   // per peer and lane; what does not fit is dropped
+  std::size_t max_frame_bytes = 16 << 20;      // a longer one closes the connection
+  std::size_t max_queue_bytes = 32 << 20;      // per peer and lane; what does not fit is dropped
   std::uint64_t max_snapshot_rate = 64 << 20;  // bytes a second of images that this node sends, to all together; 0: any
 
   std::vector<std::string> check() const;

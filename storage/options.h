@@ -19,8 +19,8 @@ struct Options {
   // long run, a longer replay after a crash. At most 32 MiB of log are ever replayed.
   std::size_t write_buffer_bytes = 16 << 20;
 
-  // Memory that the Raft log's newest part may take before it is written out a second time; what compaction has removed by
-  // then is not. More: fewer bytes written (about log_retain_bytes of every log_buffer_bytes are written twice).
+  // Memory that the Raft log's newest part may take before it is written out a second time; what compaction has removed
+  // by then is not. More: fewer bytes written (about log_retain_bytes of every log_buffer_bytes are written twice).
   std::size_t log_buffer_bytes = 32 << 20;
 
   // Applied entries kept in the log for followers that were away, in bytes; one that misses more gets a snapshot.

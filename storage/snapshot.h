@@ -58,8 +58,8 @@ class Image {
   raft::Term term_;
 };
 
-// The receiver's side: collects a manifest's files in incoming/, in order. What is not finished outlives the object, and
-// the process: incoming.manifest says what it belongs to.
+// The receiver's side: collects a manifest's files in incoming/, in order. What is not finished outlives the object,
+// and the process: incoming.manifest says what it belongs to.
 class Receiver {
  public:
   // Goes on where an earlier attempt at the very same image ended, else begins anew and removes what that left.
@@ -99,8 +99,8 @@ Result<std::unique_ptr<StateMachine>> open_received(const std::filesystem::path&
                                                     const Options& options,
                                                     const std::function<bool(const StateMachine&)>& fits);
 
-// Removes what a crash may have left: state directories other than `in_force`, images/, and incoming/ if it is not known
-// what it belongs to. At start.
+// Removes what a crash may have left: state directories other than `in_force`, images/, and incoming/ if it is not
+// known what it belongs to. At start.
 Result<void> remove_leftovers(const std::filesystem::path& data_dir, const std::string& in_force,
                               Platform& platform = Platform::system());
 

@@ -53,8 +53,8 @@ class Compactor {
 
   // The database is open and stands durably at `compact_revision`; the space below `reclaimed` is got back already.
   // Without a thread nothing asks for compactions, and what is forgotten goes with those that RocksDB makes of itself.
-  void start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision,
-             std::uint64_t reclaimed, bool with_thread);
+  void start(rocksdb::DB* db, const Families& families, std::uint64_t compact_revision, std::uint64_t reclaimed,
+             bool with_thread);
   // The durable compact revision has become this.
   void durable(std::uint64_t compact_revision);
   // The files have been rewritten for this compact revision; for a later one they are being, or will be. Any thread.

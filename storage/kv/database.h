@@ -1,13 +1,13 @@
 // The RocksDB instance of one state directory: its column families, options, memory, and what of it is durable. It
 // knows nothing of commands. Threads: open and destruction apart, all calls from any thread.
 //
-// What may write out. A crash must leave whole batches, so that each flush has to take all column families as they stand
-// between two batches. flush() names them all, and what RocksDB does by itself for a full buffer it does between two
-// writes. But where it flushes on the way to something else, up to version 8.0 it chooses the column families that hold
-// anything first and only then waits for the batch that is being written (its change 11148): a family that this batch
-// or a later one is the first to write to stays in memory, while the rest of the batch becomes durable. Then entries
-// are applied twice, or history is lost. So never call CompactRange, GetLiveFiles, or CreateCheckpoint with a flush, on
-// a database that is being written.
+// What may write out. A crash must leave whole batches, so that each flush has to take all column families as they
+// stand between two batches. flush() names them all, and what RocksDB does by itself for a full buffer it does between
+// two writes. But where it flushes on the way to something else, up to version 8.0 it chooses the column families that
+// hold anything first and only then waits for the batch that is being written (its change 11148): a family that this
+// batch or a later one is the first to write to stays in memory, while the rest of the batch becomes durable. Then
+// entries are applied twice, or history is lost. So never call CompactRange, GetLiveFiles, or CreateCheckpoint with a
+// flush, on a database that is being written.
 #pragma once
 
 #include <rocksdb/db.h>

@@ -292,6 +292,27 @@ TEST_F(StateDamage, OneOtherNodeIsEnough) {
   expect_safe(false);
 }
 
+// All whom its log names have left: the leader of today, whom it does not know, calls it, and has a state.
+TEST_F(StateDamage, WhereNobodyIsLeftWhomItKnows) {
+  fs::remove_all(state());
+  std::vector<int> old = cluster_.ids();
+  std::erase(old, victim_);
+  for (const int id : old) cluster_.start(id);
+  int through = cluster_.wait_leader();
+  ASSERT_NE(through, 0);
+  for (const int leaves : old) {
+    const int next = cluster_.add_node();
+    ASSERT_TRUE(cluster_.admit(through, next, ",\"replaces\":" + std::to_string(leaves)));
+    ASSERT_TRUE(eventually(
+        [&] { return cluster_.members(next)[next] == "voter" && !cluster_.members(next).contains(leaves); }));
+    ASSERT_TRUE(cluster_.wait_exit(leaves)) << cluster_.log(leaves);
+    through = next;
+  }
+  cluster_.start(victim_);
+  ASSERT_TRUE(cluster_.wait_ready(victim_)) << cluster_.log(victim_);
+  ledger_->check(victim_);
+}
+
 TEST_F(StateDamage, AKillMeanwhileLeavesItMissingOrRestored) {
   fs::remove_all(state());
   for (const int id : cluster_.ids()) {

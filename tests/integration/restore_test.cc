@@ -202,9 +202,9 @@ TEST_F(Restore, ADamagedBackupIsRefused) {
 // Wrong numbers and names are refused in words, before anything is done.
 TEST(Usage, SaysWhatANumberMustBe) {
   for (const std::string given : {"0", "-5", "1.5", "x", "", "18446744073709551616"}) {
-    for (const Finished& refused : {tenazctl({"compact", given}),
-                                    tenazctl({"restore", "b", "--config", "c", "--revision-gap", given}),
-                                    run({tenazd_path(), "--config", "c", "--restore", "b", "--revision-gap", given})}) {
+    for (const Finished& refused :
+         {tenazctl({"compact", given}), tenazctl({"restore", "b", "--config", "c", "--revision-gap", given}),
+          run({tenazd_path(), "--config", "c", "--restore", "b", "--revision-gap", given})}) {
       EXPECT_EQ(refused.exit.code, 2) << refused.output;
       EXPECT_NE(refused.output.find("must be a whole number from 1 to 18446744073709551615"), std::string::npos)
           << refused.output;

@@ -6,7 +6,8 @@
 // themselves.
 //
 // What no one can survive, and is not done: a disk put back to a copy that no node in reach knows to be old, and empty
-// disks of a majority of the founders, who then found an empty cluster, and answer for it until they meet one of the rest.
+// disks of a majority of the founders, who then found an empty cluster, and answer for it until they meet one of the
+// rest.
 #include <algorithm>
 
 #include "raft/membership.h"

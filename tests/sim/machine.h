@@ -54,6 +54,8 @@ class Machine final : private server::TransportPort, private server::SnapshotPor
   bool up() const { return process_ != nullptr || fetching_state_; }
   // It waits to be added: it knows no member.
   bool joining() const { return running() && process_->replica->core().configuration().members.empty(); }
+  // It leads, and the other is a member, as far as it knows.
+  bool calls(std::size_t other) const;
   // Clients get an answer here.
   bool serves() const { return running() && !joining(); }
   // Counts the processes that have run here.

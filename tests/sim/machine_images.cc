@@ -2,6 +2,7 @@
 // state. Models of server/host_state.cc and snapshot_*.cc, which work with files and sockets.
 #include <algorithm>
 
+#include "raft/membership.h"
 #include "raft/named.h"
 #include "tests/sim/machine.h"
 
@@ -106,8 +107,10 @@ void Machine::installed() {
 // other node has given it one, this node takes no part in anything.
 void Machine::fetch_state() {
   if (!fetching_state_) return;
-  // Host::next_source: one of those whom the log names.
-  const std::vector<raft::Member> named = raft::members_named(disk_, disk_.configuration);
+  // Host::next_source: one of those whom the log names, or who calls.
+  std::vector<raft::Member> named = raft::members_named(disk_, disk_.configuration);
+  for (std::size_t node = 0; node < scenario_.machines(); ++node)
+    if (peers_(node).calls(node_)) named.push_back({node_id(node), "", "", "", ""});
   const std::size_t source = named.empty() ? node_ : node_of(random_.one_of(named).id);
   if (!paused() && source != node_ && restore_state_from(peers_(source))) {
     fetching_state_ = false;
@@ -116,6 +119,12 @@ void Machine::fetch_state() {
     return take_part();
   }
   world_.post(random_.between(milliseconds(10), milliseconds(500)), event(EventKind::state_wanted));
+}
+
+bool Machine::calls(std::size_t other) const {
+  if (!running() || paused()) return false;
+  const raft::Core& core = process_->replica->core();
+  return core.role() == raft::Role::leader && raft::find_member(core.configuration(), node_id(other)) != nullptr;
 }
 
 // As RaftLog::replace_state: a log that holds the very entry where the state stands agrees with the others up to there,

@@ -1,7 +1,7 @@
-// What is durable, and what an image holds, are whole entries, though RocksDB 7.8 flushes parts of them where it flushes
-// of its own accord: see storage/kv/database.h, what may write out. Each test holds up such a flush between its choice
-// of column families and its taking of them, and there writes the first to a family that was empty: with the old version
-// of "old", `history`.
+// What is durable, and what an image holds, are whole entries, though RocksDB 7.8 flushes parts of them where it
+// flushes of its own accord: see storage/kv/database.h, what may write out. Each test holds up such a flush between its
+// choice of column families and its taking of them, and there writes the first to a family that was empty: with the old
+// version of "old", `history`.
 #include <gtest/gtest.h>
 
 #include <atomic>
