@@ -238,6 +238,9 @@ Result<void> Database::flush(bool wait) {
   options.wait = wait && platform_.has_threads();
   options.allow_write_stall = true;
   const auto status = db_->Flush(options, {meta_, latest_, history_, changes_});
+  // Writes are stopped until files are merged, and a flush that nobody waits for is refused: a later one makes up for
+  // it.
+  if (status.IsTryAgain() && !wait) return {};
   if (!status.ok()) return error(status, "cannot write out the state");
   if (wait) {
     platform_.run_queued();

@@ -53,7 +53,7 @@ class Database {
   void load(HistoryClock& clock) const { clock.load(opened_clock_ms_, opened_wall_ms_, opened_marks_); }
 
   Result<void> write(rocksdb::WriteBatch& batch);
-  // All column families at once.
+  // All column families at once; without `wait` it may come to nothing while RocksDB has stopped all writes.
   Result<void> flush(bool wait);
   raft::Index durable_index() const { return raft::Index(durable_index_.load()); }
   // Called, from RocksDB's threads too, when durable_index() has risen.
