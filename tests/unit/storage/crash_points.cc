@@ -1,13 +1,16 @@
 #include "tests/unit/storage/crash_points.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 
 namespace {
 
@@ -34,6 +37,23 @@ void crash_at(int n) {
 
 int steps_taken() {
   return taken;
+}
+
+int run_child(const char* filter, int at, const std::string& place) {
+  const std::string number = std::to_string(at), tests = std::string("--gtest_filter=") + filter;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv("TENAZ_CRASH_AT", number.c_str(), 1);
+    ::setenv("TENAZ_CRASH_PLACE", place.c_str(), 1);
+    ::unsetenv("GTEST_OUTPUT");
+    const int null = ::open("/dev/null", O_WRONLY);
+    ::dup2(null, 1);
+    ::execl("/proc/self/exe", "storage_crash_test", tests.c_str(), nullptr);
+    ::_exit(127);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 }  // namespace tenaz::storage::test

@@ -1,8 +1,6 @@
 // A new cluster is made from a minority, and the process is killed at every single step of that which touches the file
 // system. Whatever the step, the node is what it was, or the new cluster is complete; and where it is what it was, it
 // can be done again.
-#include <fcntl.h>
-#include <sys/wait.h>
 
 #include <cstdlib>
 
@@ -59,21 +57,9 @@ class MinorityCrashTest : public testing::TestWithParam<int> {
   // The exit code of a fresh process that does it and ends at step `n`; 0: at none.
   int run(int n) {
     copy_tree(start(), node());
-    const std::string at = std::to_string(n), where = node().string();
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::setenv("TENAZ_CRASH_AT", at.c_str(), 1);
-      ::setenv("TENAZ_CRASH_PLACE", where.c_str(), 1);
-      ::unsetenv("GTEST_OUTPUT");
-      const int null = ::open("/dev/null", O_WRONLY);
-      ::dup2(null, 1);
-      ::execl("/proc/self/exe", "storage_crash_test", "--gtest_filter=MinorityCrashChild.*", nullptr);
-      ::_exit(127);
-    }
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    const int code = run_child("MinorityCrashChild.*", n, node().string());
     if (n == 0) steps_ = std::atoi(read_file(node() / "steps").c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return code;
   }
 
   // True: it is the new cluster; false: the old node.

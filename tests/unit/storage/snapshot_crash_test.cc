@@ -1,8 +1,6 @@
 // An image is taken, moved and put in force, and the process is killed at every single step of that which touches the
 // file system, one step after another. Whatever the step, the sender still has its state, and the receiver has the old
 // one or the new, whole, with the log that belongs to it; a node that begins again gets there.
-#include <fcntl.h>
-#include <sys/wait.h>
 
 #include <cstdlib>
 
@@ -65,21 +63,9 @@ class SnapshotCrashTest : public testing::TestWithParam<int> {
   int run(int n) {
     fs::remove_all(place());
     fs::copy(start(), place(), fs::copy_options::recursive);
-    const std::string at = std::to_string(n), where = place().string();
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::setenv("TENAZ_CRASH_AT", at.c_str(), 1);
-      ::setenv("TENAZ_CRASH_PLACE", where.c_str(), 1);
-      ::unsetenv("GTEST_OUTPUT");
-      const int null = ::open("/dev/null", O_WRONLY);
-      ::dup2(null, 1);
-      ::execl("/proc/self/exe", "storage_crash_test", "--gtest_filter=SnapshotCrashChild.*", nullptr);
-      ::_exit(127);
-    }
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    const int code = run_child("SnapshotCrashChild.*", n, place().string());
     if (n == 0) steps_ = std::atoi(read_file(place() / "steps").c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return code;
   }
 
   // True: the new state is in force; false: the old one.
