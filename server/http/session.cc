@@ -1,5 +1,8 @@
 #include "server/http/session.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
@@ -20,6 +23,7 @@ constexpr std::size_t kSmallRead = 4 << 10;  // what an idle connection costs
 constexpr std::size_t kLargeRead = 64 << 10;
 constexpr std::size_t kSmallBody = 64 << 10;   // read and forgotten rather than closing the connection
 constexpr std::size_t kMaxUnsent = 256 << 10;  // of pipelined answers, before they are sent
+constexpr int kStreamUnsent = 128 << 10;  // the kernel may hold of a streamed answer: it hides the client's progress
 constexpr std::size_t kKeptBuffer = 64 << 10;  // larger ones are given back when empty
 constexpr std::size_t kLingerBytes = 8 << 20;
 constexpr std::chrono::seconds kLinger{2};
@@ -74,6 +78,7 @@ void Session::read() {
 
 void Session::on_read(const error_code& ec, std::size_t bytes) {
   reading_ = false;
+  ++reads_;
   if (closed_) {
     return;
   }
@@ -290,6 +295,9 @@ void Session::after_step() {
 // All that there was of a streamed answer is with the kernel: the next piece is asked for, so that no more than one is
 // ever held here, however slowly the client takes it.
 void Session::stream_on() {
+  using Unsent = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
+  error_code ignored;
+  socket_.set_option(Unsent(kStreamUnsent), ignored);
   run_guarded(when_taken);
   after_step();
 }
@@ -448,6 +456,11 @@ void Session::expire() {
   const bool incomplete = parser_ && (phase_ == Phase::head || phase_ == Phase::body);
   if (writing_ || last_ || !incomplete) {
     close();
+    return;
+  }
+  if (looked_after_ != reads_) {
+    looked_after_ = reads_;
+    set_deadline(now_);  // this thread may be the late one: what has come meanwhile is read first
     return;
   }
   refuse_input(Code::request_timeout,

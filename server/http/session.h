@@ -88,6 +88,8 @@ class Session final : public Exchange, public std::enable_shared_from_this<Sessi
   Share body_share_;
   Share unsent_share_;
   bool reading_ = false;
+  std::uint64_t reads_ = 0;
+  std::uint64_t looked_after_ = 0;  // that many reads, when a deadline was past
   bool writing_ = false;
   bool last_ = false;     // nothing is parsed any more: close when all is written
   bool complete_ = true;  // the client has sent all of its last request

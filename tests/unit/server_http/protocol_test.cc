@@ -337,7 +337,7 @@ TEST_F(Protocol, HeadersThatDoNotCome) {
 TEST_F(Protocol, HeadersThatDoNotComeBehindAnswersThatAreSlowlyTaken) {
   put("big", std::string(250 << 10, 'x'));
   put("half", std::string(125 << 10, 'x'));
-  options_.header_timeout = 50ms;
+  options_.header_timeout = 1ms;  // less than it takes to serve what comes before
   server_.reset();
   for (std::size_t count = 5; count < 80; ++count) {
     Connection connection(port());
