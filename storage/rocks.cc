@@ -46,6 +46,16 @@ class GiveWay final : public rocksdb::EventListener {
   }
 };
 
+// A database that could not write something out takes no writes until it is opened again. RocksDB by itself would go on
+// once there is room, by a flush that may take half a batch: storage/kv/database.h, what may write out.
+class NoResumption final : public rocksdb::EventListener {
+ public:
+  const char* Name() const override { return "tenaz.no-resumption"; }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* automatic) override {
+    *automatic = false;
+  }
+};
+
 }  // namespace
 
 void common_options(rocksdb::DBOptions& options, Platform& platform, const std::filesystem::path& directory) {
@@ -61,6 +71,8 @@ void common_options(rocksdb::DBOptions& options, Platform& platform, const std::
   options.recycle_log_file_num = 0;
   options.track_and_verify_wals_in_manifest = true;
   options.compaction_readahead_size = 256 << 10;
+  options.max_bgerror_resume_count = 0;
+  options.listeners.push_back(std::make_shared<NoResumption>());
   if (platform.has_threads())
     options.listeners.push_back(std::make_shared<GiveWay>());
   else

@@ -7,7 +7,7 @@
 // hold anything first and only then waits for the batch that is being written (its change 11148): a family that this
 // batch or a later one is the first to write to stays in memory, while the rest of the batch becomes durable. Then
 // entries are applied twice, or history is lost. So never call CompactRange, GetLiveFiles, or CreateCheckpoint with a
-// flush, on a database that is being written.
+// flush, on a database that is being written; nor does one that could not write go on by itself (storage/rocks.cc).
 #pragma once
 
 #include <rocksdb/db.h>
