@@ -42,9 +42,22 @@ rocksdb::ColumnFamilyOptions family_options(const Options& options) {
   return o;
 }
 
+// In few parts: a block that is larger than its part is not kept.
+std::shared_ptr<rocksdb::Cache> make_cache(std::size_t bytes) {
+  constexpr std::size_t kPartBytes = 4 << 20;
+  constexpr int kMaxBits = 6;
+  int bits = 0;
+  while (bits < kMaxBits && bytes >> (bits + 1) >= kPartBytes) ++bits;
+  return rocksdb::NewLRUCache(bytes, bits);
+}
+
 rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions t;
   t.block_cache = cache;
+  // A table of `latest` holds a million keys. Its filter in one piece takes more than a megabyte, of which a lookup
+  // needs a few bytes, and which pushes everything else out of the cache.
+  t.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  t.partition_filters = true;
   t.cache_index_and_filter_blocks = true;
   t.cache_index_and_filter_blocks_with_high_priority = true;
   t.pin_l0_filter_and_index_blocks_in_cache = true;
@@ -125,7 +138,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& di
   Platform& platform = Platform::of(options);
   std::unique_ptr<Database> self(new Database(directory, platform));
   if (auto made = platform.make_directories(directory); !made) return made.error();
-  self->cache_ = rocksdb::NewLRUCache(options.cache_bytes);
+  self->cache_ = make_cache(options.cache_bytes);
   auto database = database_options(options, directory);
   database.listeners.push_back(std::make_shared<Listener>(self.get()));
   auto meta = family_options(options);
