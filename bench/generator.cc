@@ -122,6 +122,7 @@ class Loop {
   Instant began_{};
   Instant measured_from_{};
   Instant last_answer_{};
+  std::optional<Instant> stopped_;  // before its time
   Instant next_tick_{};
   std::uint64_t arrivals_ = 0;  // of the open loop, sent so far
   std::uint64_t measured_sent_ = 0;
@@ -158,6 +159,7 @@ Report Loop::run() {
   pump();
   while (true) {
     const Instant now = Clock::now();
+    if (!stopped_ && options_.stop != nullptr && *options_.stop) stopped_ = now;
     if (!cpu_at_start_ && now >= measured_from_) cpu_at_start_ = cpu_seconds();
     if (!sending(now) && busy_ == 0) break;
     if (options_.duration.count() == 0 && now - last_answer_ > kStallPatience) {
@@ -166,11 +168,12 @@ Report Loop::run() {
     poll(until_next_due(now));
     pump();
   }
-  const Instant end = std::max(last_answer_, measured_from_ + options_.duration);
+  const Instant asked = stopped_.value_or(measured_from_ + options_.duration);
+  const Instant end = std::max({last_answer_, asked, measured_from_});
   report_.seconds = std::chrono::duration<double>(end - measured_from_).count();
   report_.generator_cpu_seconds = cpu_seconds() - cpu_at_start_.value_or(cpu_seconds());
   if (options_.rate > 0 && options_.requests == 0) {
-    const double whole = std::chrono::duration<double>(options_.warmup + options_.duration).count();
+    const double whole = std::chrono::duration<double>(asked - began_).count();
     const auto due = static_cast<std::uint64_t>(whole * options_.rate);
     report_.never_sent = due > arrivals_ ? due - arrivals_ : 0;
   }
@@ -272,6 +275,7 @@ void Loop::pump() {
 }
 
 bool Loop::sending(Instant now) const {
+  if (stopped_) return false;
   if (options_.load) return next_load_key_ < options_.keys || !load_again_.empty();
   if (options_.duration.count() > 0 && now >= measured_from_ + options_.duration) return false;
   return options_.requests == 0 || measured_sent_ < options_.requests;

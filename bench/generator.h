@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -36,6 +37,7 @@ struct RunOptions {
   // Puts every key once, in order; a failed put is done again. Requests, duration, mix and distribution do not count
   // then.
   bool load = false;
+  const std::atomic<bool>* stop = nullptr;  // once true, nothing more is sent, as if `duration` were over
 };
 
 struct OperationReport {
@@ -49,7 +51,8 @@ struct Report {
   Histogram error_latency;
   std::uint64_t reconnects = 0;
   std::uint64_t never_sent = 0;  // due in an open loop, but no connection was free until the end
-  double seconds = 0;  // from the end of the warm-up to the last answer, and not less than the duration asked for
+  double seconds =
+      0;  // from the end of the warm-up to the last answer, and not less than the duration asked for, if not stopped
   double generator_cpu_seconds = 0;
 
   std::uint64_t done() const;

@@ -1,6 +1,9 @@
 // tenaz-bench: the command line of the load generator.
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -56,8 +59,7 @@ std::string parse_mix(const std::string& text, std::array<unsigned, kOperations>
 void declare(CLI::App& app, Command& c) {
   app.description(
       "Load generator for tenaz and for etcd's JSON gateway. Exit 0: ran, even if some requests failed (they are "
-      "counted); "
-      "1: could not run; 2: wrong usage.");
+      "counted) or it was interrupted (what was measured until then is printed); 1: could not run; 2: wrong usage.");
   app.add_option("--endpoints", c.urls, "Nodes, as http://host:port")->delimiter(',')->capture_default_str();
   app.add_option("--spread", c.spread,
                  "Connections all to the leader (to others once it refuses), or evenly to all endpoints")
@@ -107,6 +109,17 @@ std::chrono::nanoseconds from_seconds(double seconds) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
 }
 
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+// The first one ends the run, and what was measured until then is printed; a second one kills.
+void end_by_signals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop = true; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+}
+
 int run_command(Command& c) {
   if (c.run.requests == 0 && c.duration_seconds <= 0 && !c.run.load) c.duration_seconds = 10;
   c.run.duration = from_seconds(c.duration_seconds);
@@ -128,6 +141,8 @@ int run_command(Command& c) {
     };
     std::partition(endpoints.begin(), endpoints.end(), is_leader);
   }
+  end_by_signals();
+  c.run.stop = &stop;
   const Report report = run(c.run, *protocol, endpoints);
   std::fputs((c.json ? as_json(report) + "\n" : as_text(report)).c_str(), stdout);
   return 0;

@@ -23,6 +23,10 @@ class Logger;
 
 namespace tenaz::storage {
 
+// A file that grows is handed to the disk in pieces of this size while it is being written. Otherwise all of it goes
+// there with its sync, and the syncs of the log wait for that.
+inline constexpr std::size_t kWriteOutBytes = 1 << 20;
+
 // Open for writing.
 class File {
  public:

@@ -71,6 +71,7 @@ void common_options(rocksdb::DBOptions& options, Platform& platform, const std::
   options.recycle_log_file_num = 0;
   options.track_and_verify_wals_in_manifest = true;
   options.compaction_readahead_size = 256 << 10;
+  options.bytes_per_sync = kWriteOutBytes;
   options.max_bgerror_resume_count = 0;
   options.listeners.push_back(std::make_shared<NoResumption>());
   if (platform.has_threads())

@@ -1,6 +1,7 @@
 // Tables (RocksDB's *.sst files) that come from elsewhere, or go there. A checksum over the file as it lies on a disk
 // vouches for its way only: where a block has rotted, that travels along. Each block carries a checksum from when it
-// was written; this checks them all. Reads the whole file; any thread.
+// was written; this checks all that answers come from: parts of filters are left out, which cost a lookup in vain where
+// they cannot be read. Reads the file; any thread.
 #pragma once
 
 #include <filesystem>
