@@ -7,4 +7,8 @@ Finished tenazctl(std::vector<std::string> arguments) {
   return run(arguments);
 }
 
+std::string tenaz_bench_path() {
+  return TENAZ_BENCH_PATH;
+}
+
 }  // namespace tenaz::harness

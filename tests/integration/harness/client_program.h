@@ -1,4 +1,4 @@
-// tenazctl, run to its end.
+// The programs of the client package.
 #pragma once
 
 #include <string>
@@ -8,6 +8,9 @@
 
 namespace tenaz::harness {
 
+// Run to its end.
 Finished tenazctl(std::vector<std::string> arguments);
+
+std::string tenaz_bench_path();
 
 }  // namespace tenaz::harness
