@@ -51,8 +51,8 @@ struct Report {
   Histogram error_latency;
   std::uint64_t reconnects = 0;
   std::uint64_t never_sent = 0;  // due in an open loop, but no connection was free until the end
-  double seconds =
-      0;  // from the end of the warm-up to the last answer, and not less than the duration asked for, if not stopped
+  // From the end of the warm-up to the last answer, and not less than the duration asked for, unless stopped before.
+  double seconds = 0;
   double generator_cpu_seconds = 0;
 
   std::uint64_t done() const;
