@@ -36,7 +36,7 @@ class SystemFile final : public File {
       held_back_ += static_cast<std::size_t>(n);
     }
     if (held_back_ >= kWriteOutBytes) {
-      // Waits for nothing, and takes no error away from sync().
+      // Waits for no write to end (at most for a place in the queue), and takes no error away from sync().
       (void)!::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE);
       held_back_ = 0;
     }
