@@ -29,6 +29,7 @@ Result<std::string> digest(const Reader& reader) {
       bytes::put_le(bytes, item.create_revision.value, 8);
       bytes::put_le(bytes, item.mod_revision.value, 8);
       bytes::put_le(bytes, item.version, 8);
+      bytes::put_le(bytes, item.lease, 8);
     }
     if (EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) != 1) return failed;
     more = page->more;

@@ -1,5 +1,6 @@
 // A digest of what a reader sees, for comparing replicas: SHA-256, hexadecimal, over the live keys in order, each as
-// key length u32, key, value length u32, value, create revision u64, mod revision u64, version u64 (little-endian).
+// key length u32, key, value length u32, value, create revision u64, mod revision u64, version u64, lease u64
+// (little-endian).
 // Threads: any.
 #pragma once
 

@@ -8,7 +8,8 @@ namespace tenaz::storage::kv {
 namespace {
 
 KeyValue item_of(std::string_view key, const Version& version) {
-  return {std::string(key), std::string(), Revision(version.create), Revision(version.mod), version.version};
+  return {std::string(key),      std::string(),   Revision(version.create),
+          Revision(version.mod), version.version, version.lease};
 }
 
 // Versions that are no longer the latest. One per read: it sees at least what the read has seen in `latest`.

@@ -25,6 +25,7 @@ struct KeyValue {
   Revision create_revision;   // of the write that made the key come into being
   Revision mod_revision;      // of its latest write
   std::uint64_t version = 0;  // writes since it was created, from 1
+  std::uint64_t lease = 0;    // that it was written with; 0: none
 };
 
 struct GetResult {

@@ -18,7 +18,7 @@ constexpr seconds kPatience{60};
 class HostTest : public ::testing::Test {
  protected:
   // `join`: addresses; none: it founds a cluster of one.
-  void start(const std::vector<std::string>& join = {}) {
+  HostOptions options(const std::vector<std::string>& join = {}) {
     HostOptions options;
     options.self = raft::NodeId{1};
     options.data_dir = directory_;
@@ -29,7 +29,13 @@ class HostTest : public ::testing::Test {
     }
     options.standing = [this](const std::string& text) { standings_.push_back(text); };
     options.peer.listen = "127.0.0.1:0";
-    auto opened = Host::open(options, metrics_, [](const storage::Error& error) { FAIL() << error.message; });
+    return options;
+  }
+  auto open(const HostOptions& options) {
+    return Host::open(options, metrics_, [](const storage::Error& error) { FAIL() << error.message; });
+  }
+  void start(const std::vector<std::string>& join = {}) {
+    auto opened = open(options(join));
     ASSERT_TRUE(opened) << opened.error().message;
     host_ = std::move(*opened);
     ASSERT_TRUE(host_->start());
@@ -94,6 +100,28 @@ TEST_F(HostTest, WhoWaitsToBeAdmittedSaysSo) {
   EXPECT_FALSE(stopping());  // the replica's thread has begun
   host_->stop();
   EXPECT_EQ(standings_, std::vector<std::string>{"waiting to be admitted to the cluster"});
+}
+
+// By a single entry, which is what a log is shorter by that has lost its last synced batch.
+TEST_F(HostTest, AStateAheadOfTheLogIsNotServed) {
+  start();
+  EXPECT_FALSE(put().failure);
+  host_->stop();
+  host_.reset();
+  {
+    const auto state = storage::StateMachine::open(directory_ / "state-0-0", {});
+    ASSERT_TRUE(state) << state.error().message;
+    storage::PayloadBuilder builder;
+    const raft::Entry more{(*state)->applied_term(), (*state)->applied_index().next(), raft::EntryKind::commands,
+                           builder.finish(0)};
+    ASSERT_TRUE((*state)->apply({&more, 1}, raft::NodeId{1}));
+    ASSERT_TRUE((*state)->flush());
+  }
+  const auto opened = open(options());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, storage::ErrorCode::corruption);
+  EXPECT_NE(opened.error().message.find("must not vote under this identity again"), std::string::npos)
+      << opened.error().message;
 }
 
 TEST_F(HostTest, BothDatabasesShowTheirFigures) {

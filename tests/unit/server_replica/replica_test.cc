@@ -19,6 +19,27 @@ TEST_F(ReplicaTest, ALoneNodeAnswersOnlyWhatIsDurableAndApplied) {
   EXPECT_FALSE(writes[1].failure);
 }
 
+TEST_F(ReplicaTest, WhatRestsOnAWriteLeavesWhenItIsDurable) {
+  start(3);
+  persist_all();
+  transport.sent.clear();
+  raft::AppendRequest request;
+  request.term = Term(1);
+  request.sequence = 1;
+  request.entries.push_back({Term(1), Index(1), raft::EntryKind::noop, raft::make_payload("")});
+  replica->on_message(now, NodeId{2}, raft::Message(request));
+  replica->carry_out(now);
+  ASSERT_FALSE(log.waiting.empty());
+  EXPECT_TRUE(transport.take<raft::Message>().empty()) << "an acknowledgement of what a crash would take";
+  persist_all();
+  const auto sent = transport.take<raft::Message>();
+  ASSERT_EQ(sent.size(), 1u);
+  const auto* reply = std::get_if<raft::AppendReply>(&sent[0]);
+  ASSERT_NE(reply, nullptr);
+  EXPECT_TRUE(reply->accepted);
+  EXPECT_EQ(reply->match, Index(1));
+}
+
 TEST_F(ReplicaTest, WritesThatQueueBehindASyncShareOneEntry) {
   start(1);
   persist_all();

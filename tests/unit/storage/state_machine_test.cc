@@ -331,6 +331,13 @@ TEST_F(StateMachineTest, DigestsAgreeWhateverTheHistory) {
   must(other->apply(std::span(entries).first(2), kSelf));
   must(other->apply(std::span(entries).subspan(2), kSelf));
   EXPECT_EQ(must(other->digest()), digest);
+  // All that a put writes counts.
+  auto leased = put("a", "1");
+  leased.mutable_put()->set_lease(7);
+  const auto third = must(StateMachine::open(dir_.path() / "third", small_options()));
+  const auto same_but_for_a_lease = entry(1, {leased, put("b", "1"), del("b"), put("c", "1")});
+  must(third->apply({&same_but_for_a_lease, 1}, kSelf));
+  EXPECT_NE(must(third->digest()), digest);
   const auto more = entry(4, {put("a", "2")});
   must(other->apply({&more, 1}, kSelf));
   EXPECT_NE(must(other->digest()), digest);

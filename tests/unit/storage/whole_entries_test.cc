@@ -66,6 +66,33 @@ class WholeEntries : public testing::Test {
   std::unique_ptr<StateMachine> state_;
 };
 
+// Buffers that are full are written out at whatever write comes next. Each state that this leaves has the entries that
+// it says are applied, and none beyond.
+TEST_F(WholeEntries, AreWhatFullBuffersLeave) {
+  constexpr int kFlushes = 40;
+  const auto key_of = [](std::uint64_t index) { return "key" + std::to_string(index); };
+  fs::create_directory(copied());
+  std::atomic<int> flushes{0};
+  state_->on_durable([&](raft::Index) {
+    if (flushes >= kFlushes) return;
+    copy_tree(directory(), copied() / std::to_string(flushes));
+    ++flushes;
+  });
+  std::minstd_rand random(1);
+  while (flushes < kFlushes) apply(put(key_of(log_.size() + 1), std::string(random() % 200, 'v')));
+  state_->on_durable({});
+  for (int flush = 0; flush < kFlushes; ++flush) {
+    const auto state = must(StateMachine::open(copied() / std::to_string(flush), small_options()));
+    const auto applied = state->applied_index().value;
+    kv::ListRequest keys;
+    keys.limit = 1000000;
+    EXPECT_EQ(must(state->reader().list(keys)).items.size(), applied) << "at index " << applied;
+    const auto last = must(state->reader().get(key_of(applied), {})).found;
+    ASSERT_TRUE(last) << "at index " << applied;
+    EXPECT_EQ(last->mod_revision.value, applied);
+  }
+}
+
 TEST_F(WholeEntries, AreWhatACompactionOfFilesLeaves) {
   auto no_compactions = std::make_unique<Busy>(rocksdb::Env::LOW);
   apply(compact(1));
