@@ -97,12 +97,15 @@ void SnapshotSender::run() {
 }
 
 void SnapshotSender::make(const Make& make) {
-  // Nothing was applied since: an image that is there will do.
-  for (Held& held : images_) {
-    if (held.image->manifest().index == make.state->applied_index()) {
-      held.used = Clock::now();
-      return make.made(held.image->manifest().index, held.image->term(), held.image->manifest().id);
-    }
+  // An image that is there will do if nothing was applied since, or if there is no room for another.
+  const auto index_of = [](const Held& held) { return held.image->manifest().index; };
+  const auto newest = std::max_element(images_.begin(), images_.end(),
+                                       [&](const Held& a, const Held& b) { return index_of(a) < index_of(b); });
+  const bool full = images_.size() >= options_.max_images &&
+                    std::all_of(images_.begin(), images_.end(), [this](const Held& held) { return being_sent(held); });
+  if (newest != images_.end() && (full || index_of(*newest) == make.state->applied_index())) {
+    newest->used = Clock::now();
+    return make.made(index_of(*newest), newest->image->term(), newest->image->manifest().id);
   }
   const Held* held = create(*make.state);
   if (stop_.stop_requested()) return;
@@ -131,6 +134,21 @@ SnapshotSender::Held* SnapshotSender::find(const std::string& id) {
     if (held.image->manifest().id == id) return &held;
   }
   return nullptr;
+}
+
+// What a receiver asked for before it asked for another one is not.
+bool SnapshotSender::being_sent(const Held& held) const {
+  const auto now = Clock::now();
+  const std::lock_guard lock(mutex_);
+  const auto overtaken = [&](raft::NodeId to, Clock::time_point last) {
+    return std::any_of(transfers_.begin(), transfers_.end(),
+                       [&](const auto& item) { return item.first.first == to && item.second.last() > last; });
+  };
+  return std::any_of(transfers_.begin(), transfers_.end(), [&](const auto& item) {
+    const auto& [receiver, transfer] = item;
+    return receiver.second == held.image->manifest().id && !transfer.whole() &&
+           now - transfer.last() < options_.given_up_after && !overtaken(receiver.first, transfer.last());
+  });
 }
 
 SnapshotSender::Held* SnapshotSender::wanted(const Ask& ask) {
@@ -231,8 +249,11 @@ void SnapshotSender::remove_unused() {
   }
   images_.remove_if([&](const Held& held) { return now - held.used >= options_.keep_unused; });
   while (images_.size() > options_.max_images) {
-    images_.erase(
-        std::min_element(images_.begin(), images_.end(), [](const Held& a, const Held& b) { return a.used < b.used; }));
+    auto oldest = images_.end();
+    for (auto it = images_.begin(); it != images_.end(); ++it)
+      if (!being_sent(*it) && (oldest == images_.end() || it->used < oldest->used)) oldest = it;
+    if (oldest == images_.end()) break;
+    images_.erase(oldest);
   }
 }
 

@@ -39,7 +39,9 @@ using SnapshotSend = std::function<void(raft::NodeId to, PeerMessage message)>;
 class SnapshotSender {
  public:
   struct Options {
-    std::size_t max_images = 3;  // over it the one unused for longest goes
+    // Over it the one unused for longest goes, of those that are not being sent. Where all are, none is made for a
+    // receiver that the newest will do for.
+    std::size_t max_images = 3;
     std::chrono::nanoseconds keep_unused = std::chrono::minutes(5);
     std::size_t max_piece_bytes = 1 << 20;
     std::size_t max_waiting_requests = 256;  // more are dropped
@@ -84,6 +86,7 @@ class SnapshotSender {
   void answer(const Ask& ask);
   Held* wanted(const Ask& ask);
   Held* find(const std::string& id);
+  bool being_sent(const Held& held) const;
   void pace(std::uint64_t bytes);
   void note_sent(raft::NodeId to, const storage::ImageManifest& manifest, const SnapshotData& data);
   void remove_unused();

@@ -43,12 +43,31 @@ CLI::Validator not_empty() {
       [](const std::string& text) { return text.empty() ? std::string("must not be empty") : std::string(); }, "");
 }
 
+// In place of CLI::CheckedTransformer, whose message shows numbers that nobody should type, and which takes them too.
+template <class Meaning>
+CLI::Validator one_of(std::map<std::string, Meaning> words) {
+  return CLI::Validator(
+      [words = std::move(words)](std::string& text) {
+        const auto found = words.find(text);
+        if (found != words.end()) {
+          text = std::to_string(static_cast<int>(found->second));
+          return std::string();
+        }
+        std::string choices;
+        for (const auto& [word, meaning] : words) choices += (choices.empty() ? "" : " or ") + word;
+        return "found \"" + text + "\", must be " + choices;
+      },
+      "");
+}
+
+CLI::Validator consistency() {
+  return one_of<Consistency>({{"linearizable", Consistency::linearizable}, {"local", Consistency::local}});
+}
+
 void add_read_options(CLI::App& app, Arguments& a) {
-  const std::map<std::string, Consistency> words = {{"linearizable", Consistency::linearizable},
-                                                    {"local", Consistency::local}};
   app.add_option("--consistency", a.read.consistency,
                  "linearizable (default), or local: the state of the node that is asked, as far as it is")
-      ->transform(CLI::CheckedTransformer(words))
+      ->transform(consistency())
       ->option_text("WORD");
   app.add_option("--revision", a.read.revision, "The state at this revision")->check(whole_number());
 }
@@ -140,11 +159,9 @@ void add_cluster_commands(CLI::App& app, Settings& settings) {
 void add_member_commands(CLI::App& app, Settings& settings) {
   Arguments& a = settings.arguments;
   CLI::App& members = *app.add_subcommand("members", "Lists who belongs to the cluster");
-  const std::map<std::string, Consistency> words = {{"linearizable", Consistency::linearizable},
-                                                    {"local", Consistency::local}};
   members
       .add_option("--consistency", a.read.consistency, "linearizable (default), or local: as the node asked knows it")
-      ->transform(CLI::CheckedTransformer(words))
+      ->transform(consistency())
       ->option_text("WORD");
   members.final_callback([&settings] { settings.command = tenaz::client::members; });
 
@@ -182,7 +199,7 @@ void add_settings_command(CLI::App& app, Settings& settings) {
   command
       .add_option("--lease-reads", a.lease_reads,
                   "on: the leader answers reads by its lease, without asking the others; needs sound clocks")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"on", true}, {"off", false}}))
+      ->transform(one_of<bool>({{"on", true}, {"off", false}}))
       ->option_text("on|off");
   command.final_callback([&settings] { settings.command = tenaz::client::settings; });
 }
@@ -194,13 +211,11 @@ void add_backup_commands(CLI::App& app, Settings& settings) {
       ->required()
       ->check(not_empty())
       ->type_name("FILE");
-  const std::map<std::string, Consistency> words = {{"linearizable", Consistency::linearizable},
-                                                    {"local", Consistency::local}};
   backup
       .add_option("--consistency", a.read.consistency,
                   "linearizable (default): all that was acknowledged before; or local: the state of the node that is "
                   "asked, as far as it is, without a majority too")
-      ->transform(CLI::CheckedTransformer(words))
+      ->transform(consistency())
       ->option_text("WORD");
   backup.final_callback([&settings] { settings.command = tenaz::client::backup; });
 
@@ -240,8 +255,7 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->type_name("URL,...");
   app.add_option("-o,--output", settings.arguments.output, "table (default) or json")
-      ->transform(
-          CLI::CheckedTransformer(std::map<std::string, Output>{{"table", Output::table}, {"json", Output::json}}))
+      ->transform(one_of<Output>({{"table", Output::table}, {"json", Output::json}}))
       ->option_text("FORMAT");
   app.add_option("--timeout", settings.timeout_seconds, "Seconds to wait for an answer")
       ->check(CLI::Range(0.001, 60.0))

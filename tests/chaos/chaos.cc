@@ -105,6 +105,7 @@ class Run {
       auto fault = kinds_[which]->make(ground_);
       const std::string what = fault->begin();
       if (what.empty()) continue;
+      ++report_.faults[kinds_[which]->name];
       text += (text.empty() ? "" : ", ") + what;
       faults.push_back(std::move(fault));
     }

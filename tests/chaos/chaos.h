@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,10 @@ struct Plan {
 struct Report {
   std::string skipped;  // why nothing could be done here; empty: it was
   std::uint64_t rounds = 0;
-  std::uint64_t operations = 0;  // judged
-  std::uint64_t writes = 0;      // acknowledged
-  std::uint64_t unknown = 0;     // operations without a certain outcome
+  std::uint64_t operations = 0;                   // judged
+  std::uint64_t writes = 0;                       // acknowledged
+  std::uint64_t unknown = 0;                      // operations without a certain outcome
+  std::map<std::string, std::uint64_t> faults{};  // that had an effect, by the name of their kind
 };
 
 // Ends early with the first failure.

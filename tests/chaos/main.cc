@@ -183,7 +183,9 @@ int run_chaos(const Arguments& arguments) {
     return 3;
   }
   std::cout << report.rounds << " rounds, " << report.operations << " operations judged (" << report.unknown
-            << " of unknown outcome), " << report.writes << " writes acknowledged" << std::endl;
+            << " of unknown outcome), " << report.writes << " writes acknowledged\nfaults:";
+  for (const auto& [name, times] : report.faults) std::cout << " " << name << " " << times;
+  std::cout << std::endl;
   if (!::testing::Test::HasFailure()) return 0;
   std::cout << "FAILED; again with: " << command(plan) << std::endl;
   return 1;
@@ -199,7 +201,7 @@ void print_lists() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  ::testing::InitGoogleTest(&argc, argv);
+  ::testing::InitGoogleTest();  // not of the arguments: --help is about this program
   Arguments arguments;
   CLI::App app{"Hurts a cluster of real processes at random, and judges what its clients saw; or measures outages."};
   app.add_option("--minutes", arguments.minutes, "How long; default: 20 rounds");

@@ -23,6 +23,7 @@ unsigned long long number(std::uint64_t value) {
 void Totals::add(const Report& report) {
   ++runs;
   failed += report.failure.empty() ? 0 : 1;
+  of_five += report.nodes == 5 ? 1 : 0;
   simulated_seconds += report.simulated_seconds;
   if (report.failure.empty()) recoveries.push_back(report.recovery_seconds);
   using Field = std::uint64_t Report::*;
@@ -46,10 +47,11 @@ double percentile(std::vector<double>& values, double percent) {
 
 std::string summary(Totals& totals, double cpu_seconds) {
   const Report& sum = totals.sum;
-  std::string out =
-      text("%llu runs, %llu failed; %.0f simulated seconds in %.1f s of one core (%.0f per second), %.1f M events\n",
-           number(totals.runs), number(totals.failed), totals.simulated_seconds, cpu_seconds,
-           totals.simulated_seconds / cpu_seconds, static_cast<double>(sum.events) / 1e6);
+  std::string out = text(
+      "%llu runs, %llu of them on five nodes, %llu failed; %.0f simulated seconds in %.1f s of one core (%.0f per "
+      "second), %.1f M events\n",
+      number(totals.runs), number(totals.of_five), number(totals.failed), totals.simulated_seconds, cpu_seconds,
+      totals.simulated_seconds / cpu_seconds, static_cast<double>(sum.events) / 1e6);
   out += text(
       "%llu calls: %llu writes acknowledged, %llu refused, %llu without an answer, %llu reads, %llu lists; %llu by "
       "leases\n",

@@ -10,6 +10,7 @@ namespace tenaz::sim {
 struct Totals {
   std::uint64_t runs = 0;
   std::uint64_t failed = 0;
+  std::uint64_t of_five = 0;  // with five founders
   double simulated_seconds = 0;
   std::vector<double> recoveries;  // seconds, of the runs that went well
   Report sum;                      // its numbers added up; nodes, failure and fingerprint have no meaning

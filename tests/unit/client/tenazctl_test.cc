@@ -156,6 +156,8 @@ TEST(Tenazctl, BadUsageIsTwoAndAsksNobody) {
     EXPECT_NE(ended.error, "") << shown;
   }
   EXPECT_THAT(run({"memmbers"}).error, HasSubstr("\"memmbers\""));
+  EXPECT_THAT(run({"settings", "--lease-reads", "maybe"}).error, HasSubstr("found \"maybe\", must be off or on"));
+  EXPECT_EQ(run({"-o", "1", "status"}).code, 2) << "a number that stands for a word is none";
   EXPECT_EQ(run({"--endpoints", "https://x", "status"}).code, 2);
   EXPECT_EQ(run({"--endpoints", "a:1,,b:1", "status"}).code, 2);
   EXPECT_THAT(node.asked(), SizeIs(0));

@@ -411,6 +411,21 @@ TEST_F(SnapshotTransfer, ALaterFetchTakesThePlaceOfTheFormer) {
   EXPECT_EQ(results.size(), 1U);
 }
 
+TEST_F(SnapshotTransfer, AnImageThatIsBeingSentIsNotThrownOutForAnother) {
+  SnapshotSender::Options options;
+  options.max_images = 1;
+  make_sender(options);
+  tamper = [this](SnapshotData&) { return pieces < 5; };
+  const Image first = make_image();
+  start(first);
+  ASSERT_TRUE(until([&] { return sender->progress().size() == 1 && pieces >= 5; }));
+  fill(1);
+  EXPECT_EQ(make_image().id, first.id);
+  tamper = nullptr;
+  EXPECT_EQ(outcome(), "done");
+  EXPECT_NE(make_image().id, first.id);
+}
+
 TEST_F(SnapshotTransfer, ImagesAreSharedLimitedAndRemoved) {
   SnapshotSender::Options options;
   options.max_images = 2;
