@@ -84,6 +84,14 @@ void EventLog::snapshot_wanted(raft::NodeId peer) {
   next_.snapshot_wanted(peer);
 }
 
+void EventLog::image_overtaken(raft::NodeId peer, raft::Index image) {
+  spdlog::warn(
+      "snapshot: the log had to be cut behind the image at index {} that node {} is being sent: it will need another "
+      "one. If that goes on, raise peer.max_snapshot_rate, free disk space, or write more slowly",
+      image.value, peer.value);
+  next_.image_overtaken(peer, image);
+}
+
 void EventLog::snapshot_installing(raft::NodeId from, raft::Index index) {
   spdlog::info("snapshot: fetching the state at index {} from node {}", index.value, from.value);
   next_.snapshot_installing(from, index);

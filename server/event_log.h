@@ -29,6 +29,7 @@ class EventLog final : public Probe {
   void peer_rolled_back(raft::NodeId peer) override;
   void members_changed(const raft::Configuration& configuration, bool committed) override;
   void snapshot_wanted(raft::NodeId peer) override;
+  void image_overtaken(raft::NodeId peer, raft::Index image) override;
   void snapshot_installing(raft::NodeId from, raft::Index index) override;
   void snapshot_installed(raft::Index index) override;
   void history_compacting(storage::Revision revision, storage::Revision present) override;

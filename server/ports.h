@@ -87,6 +87,8 @@ class Probe {
   virtual void peer_rolled_back(raft::NodeId) {}
   virtual void members_changed(const raft::Configuration&, bool /*committed*/) {}
   virtual void snapshot_wanted(raft::NodeId) {}
+  // The log had to be cut behind the image that this peer is being sent: it will need another one.
+  virtual void image_overtaken(raft::NodeId, raft::Index /*of the image*/) {}
   virtual void snapshot_installing(raft::NodeId /*from*/, raft::Index) {}
   virtual void snapshot_installed(raft::Index) {}
   // This leader proposes to forget what lies below `revision`, unasked.

@@ -134,7 +134,9 @@ void Replica::on_log_compacted(raft::Instant, raft::Index index) {
 void Replica::on_image(raft::Instant now, raft::NodeId peer, raft::Index index, raft::Term term,
                        const std::string& id) {
   if (!leads()) return;
-  if (id.empty()) {
+  // Behind an image that the log does not reach back to, nothing could be sent; nor is it known who the members were.
+  const bool too_old = index.next() < ports_.log.reader().first_index();
+  if (id.empty() || too_old) {
     images_.erase(peer);
     core_.snapshot_unavailable(now, peer);
     return;
@@ -334,12 +336,17 @@ void Replica::note_transitions(raft::Instant now) {
 void Replica::compact_log(raft::Instant now) {
   if (compacting_) return;
   raft::Index limit = std::min(durable_state_, core_.applied_index());
+  std::vector<std::pair<raft::NodeId, raft::Index>> overtaken;  // whose images the log will not reach back to
   if (leads()) {
     const bool may_wait = !disk_low_ && ports_.log.bytes() < kMaxRetainedLogBytes;
     for (const auto& peer : core_.status().peers) {
       if (peer.mode == raft::PeerStatus::Mode::snapshot) {
-        if (const auto image = images_.find(peer.id); image != images_.end() && may_wait)
-          limit = std::min(limit, image->second);
+        if (const auto image = images_.find(peer.id); image != images_.end()) {
+          if (may_wait)
+            limit = std::min(limit, image->second);
+          else
+            overtaken.emplace_back(peer.id, image->second);
+        }
         continue;
       }
       images_.erase(peer.id);
@@ -351,6 +358,11 @@ void Replica::compact_log(raft::Instant now) {
   }
   const raft::Index target = ports_.log.compaction_target(limit);
   if (target < ports_.log.reader().first_index()) return;
+  for (const auto& [peer, image] : overtaken) {
+    if (image >= target) continue;
+    images_.erase(peer);
+    ports_.probe.image_overtaken(peer, image);
+  }
   compacting_ = true;
   auto [configuration, configuration_index] = core_.configuration_at(target);
   ports_.log.compact(target, std::move(configuration), configuration_index);

@@ -208,7 +208,7 @@ Result<Survivor> inspect(const fs::path& data_dir, const Identity& identity, con
   found.last = (*log)->last_index();
   found.last_term = (*log)->term(found.last).value_or(raft::Term());
   if (auto done = read_log(**log, found); !done) return done.error();
-  const fs::path directory = fs::absolute(data_dir).lexically_normal() / (*log)->state_directory();
+  const fs::path directory = resolved(data_dir) / (*log)->state_directory();
   const auto standing = kv::standing_of(directory, Platform::of(options));
   if (!standing) return standing.error();
   if (auto fits = check_state(directory, standing->applied.index, found.first, found.last); !fits) return fits.error();
@@ -233,7 +233,7 @@ Result<void> check_survivor(const Survivor& survivor) {
 
 Result<NewCluster> recover_from_minority(const fs::path& given, const Identity& identity, const Survivor& confirmed,
                                          std::uint64_t revision_gap, const Options& options) {
-  const fs::path data_dir = fs::absolute(given).lexically_normal();
+  const fs::path data_dir = resolved(given);
   Platform& platform = Platform::of(options);
   if (auto can = check_survivor(confirmed); !can) return can.error();
   if (!platform.exists(data_dir / "raft" / "CURRENT"))

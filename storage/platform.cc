@@ -55,6 +55,11 @@ class SystemFile final : public File {
 
 }  // namespace
 
+fs::path resolved(const fs::path& path) {
+  const fs::path normal = fs::absolute(path).lexically_normal();
+  return normal.has_filename() ? normal : normal.parent_path();
+}
+
 Platform& Platform::system() {
   static Platform platform;
   return platform;
@@ -74,9 +79,16 @@ Result<std::vector<std::string>> Platform::list(const fs::path& directory) {
   return names;
 }
 
-Result<void> Platform::make_directories(const fs::path& path) {
+Result<void> Platform::make_directories(const fs::path& given) {
+  const fs::path path = resolved(given);
+  std::vector<fs::path> made;  // but the last
   std::error_code code;
+  for (fs::path above = path.parent_path(); !fs::exists(above, code) && above.has_relative_path();
+       above = above.parent_path())
+    made.push_back(above);
   if (fs::create_directories(path, code); code) return rocks::system_error("cannot create", path, code.value());
+  for (const fs::path& directory : made)
+    if (auto synced = sync_directory(directory.parent_path()); !synced) return synced;
   return {};
 }
 

@@ -27,6 +27,10 @@ namespace tenaz::storage {
 // there with its sync, and the syncs of the log wait for that.
 inline constexpr std::size_t kWriteOutBytes = 1 << 20;
 
+// Absolute, without "." and "..", and without a slash at its end, behind which parent_path() would be the directory
+// itself.
+std::filesystem::path resolved(const std::filesystem::path& path);
+
 // Open for writing.
 class File {
  public:
@@ -49,7 +53,7 @@ class Platform {
   virtual bool exists(const std::filesystem::path& path);
   // Names, in any order.
   virtual Result<std::vector<std::string>> list(const std::filesystem::path& directory);
-  // Also those above it, which may exist.
+  // Also those above it, which may exist. The names of those that are made are durable, but for that of `path` itself.
   virtual Result<void> make_directories(const std::filesystem::path& path);
   // No error if it is not there.
   virtual Result<void> remove_tree(const std::filesystem::path& path);

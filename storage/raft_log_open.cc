@@ -64,7 +64,7 @@ rocksdb::Options database_options(const Options& options, const fs::path& direct
 
 Result<std::unique_ptr<RaftLog>> RaftLog::open(const fs::path& data_dir, const Identity& identity,
                                                const raft::Configuration& founding, const Options& options) {
-  const fs::path absolute = fs::absolute(data_dir).lexically_normal();
+  const fs::path absolute = resolved(data_dir);
   Platform& platform = Platform::of(options);
   if (auto made = platform.make_directories(absolute); !made) return made.error();
   auto lock = platform.lock(absolute);
@@ -76,7 +76,7 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(const fs::path& data_dir, const I
 
 Result<std::unique_ptr<const RaftLog>> RaftLog::examine(const fs::path& data_dir, const Identity& identity,
                                                         const Options& options) {
-  const fs::path absolute = fs::absolute(data_dir).lexically_normal();
+  const fs::path absolute = resolved(data_dir);
   Platform& platform = Platform::of(options);
   if (!platform.exists(absolute / "raft"))
     return Error{ErrorCode::invalid, absolute.string() + " is not the data directory of a node: it holds no raft/"};

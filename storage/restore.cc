@@ -177,7 +177,7 @@ std::string restored_cluster_id(const std::string& configured_id, const std::str
 
 Result<Restored> restore_backup(const std::string& file, const RestoreRequest& given, const Options& options) {
   RestoreRequest request = given;
-  request.data_dir = fs::absolute(given.data_dir).lexically_normal();
+  request.data_dir = resolved(given.data_dir);
   const fs::path& data_dir = request.data_dir;
   if (auto empty = check_empty(data_dir); !empty) return empty.error();
   const auto checked = backup::check_file(file);
@@ -196,8 +196,7 @@ Result<Restored> restore_backup(const std::string& file, const RestoreRequest& g
   restored.index = raft::Index(header.applied_index);
   restored.revision = header.revision + request.revision_gap;
 
-  std::error_code code;
-  if (fs::create_directories(data_dir, code); code) return rocks::system_error("cannot create", data_dir, code.value());
+  if (auto made = Platform::system().make_directories(data_dir); !made) return made.error();
   auto lock = DataLock::take(data_dir);
   if (!lock) return lock.error();
   if (auto empty = check_empty(data_dir); !empty) return empty.error();

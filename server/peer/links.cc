@@ -43,4 +43,8 @@ std::optional<HostPort> split_address(const std::string& address) {
   return out;
 }
 
+std::vector<Tcp::endpoint> endpoints_of(const Tcp::resolver::results_type& results) {
+  return {results.begin(), results.end()};
+}
+
 }  // namespace tenaz::server::peer

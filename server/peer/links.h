@@ -70,6 +70,8 @@ struct HostPort {
   std::string port;
 };
 std::optional<HostPort> split_address(const std::string& address);
+// All that a name stands for, in the resolver's order: the peer may listen on one of them only.
+std::vector<Tcp::endpoint> endpoints_of(const Tcp::resolver::results_type& results);
 
 // What this node knows of its connections to one peer, for one log line per change instead of one per lane and attempt.
 struct PeerLink {
@@ -97,7 +99,7 @@ class Outbound : public std::enable_shared_from_this<Outbound> {
   enum class State { waiting, dialing, greeting, up, closed };
 
   void dial();
-  void connect(const Tcp::endpoint& endpoint);
+  void connect(const std::vector<Tcp::endpoint>& endpoints);
   void greet();
   void read();
   void on_frame(const Frame& frame);

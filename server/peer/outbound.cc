@@ -1,6 +1,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/connect.hpp>
 #include <boost/asio/post.hpp>
 
 #include "server/peer/links.h"
@@ -54,21 +55,22 @@ void Outbound::dial() {
   if (!address) return break_off("'" + peer_->address + "' is not host:port");
   boost::system::error_code not_literal;
   const auto ip = asio::ip::make_address(address->host, not_literal);
-  if (!not_literal) return connect({ip, static_cast<std::uint16_t>(std::stoi(address->port))});
+  if (!not_literal) return connect({{ip, static_cast<std::uint16_t>(std::stoi(address->port))}});
   resolver_.async_resolve(address->host, address->port,
                           [self = shared_from_this(), attempt](const auto& error, const auto& results) {
                             if (attempt != self->attempt_) return;
                             if (error) return self->break_off(error.message());
-                            self->connect(*results.begin());
+                            self->connect(endpoints_of(results));
                           });
 }
 
-void Outbound::connect(const Tcp::endpoint& endpoint) {
-  socket_.async_connect(endpoint, [self = shared_from_this(), attempt = attempt_](const auto& error) {
-    if (attempt != self->attempt_) return;
-    if (error) return self->break_off(error.message(), error == asio::error::connection_refused);
-    self->greet();
-  });
+void Outbound::connect(const std::vector<Tcp::endpoint>& endpoints) {
+  asio::async_connect(socket_, endpoints,
+                      [self = shared_from_this(), attempt = attempt_](const auto& error, const auto&) {
+                        if (attempt != self->attempt_) return;
+                        if (error) return self->break_off(error.message(), error == asio::error::connection_refused);
+                        self->greet();
+                      });
 }
 
 void Outbound::greet() {

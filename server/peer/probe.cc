@@ -1,5 +1,6 @@
 #include "server/peer/probe.h"
 
+#include <boost/asio/connect.hpp>
 #include <boost/asio/post.hpp>
 
 namespace tenaz::server::peer {
@@ -28,12 +29,12 @@ void Probe::start(std::chrono::nanoseconds within) {
                           [self = shared_from_this()](const auto& error, const auto& results) {
                             if (!self->done_) return;
                             if (error) return self->finish(self->address_ + ": " + error.message());
-                            self->connect(*results.begin());
+                            self->connect(endpoints_of(results));
                           });
 }
 
-void Probe::connect(const Tcp::endpoint& endpoint) {
-  socket_.async_connect(endpoint, [self = shared_from_this()](const auto& error) {
+void Probe::connect(const std::vector<Tcp::endpoint>& endpoints) {
+  asio::async_connect(socket_, endpoints, [self = shared_from_this()](const auto& error, const auto&) {
     if (!self->done_) return;
     if (error) return self->finish(self->address_ + ": " + error.message());
     self->greet();

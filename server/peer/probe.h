@@ -22,7 +22,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
   void cancel();
 
  private:
-  void connect(const Tcp::endpoint& endpoint);
+  void connect(const std::vector<Tcp::endpoint>& endpoints);
   void greet();
   void read();
   void on_frame(const Frame& frame);

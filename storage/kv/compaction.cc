@@ -27,6 +27,7 @@ using Shared = Compactor::Shared;
 
 constexpr std::uint64_t kOutputFileBytes = 32 << 20;
 constexpr auto kWaitForOthers = std::chrono::milliseconds(20);
+constexpr auto kWaitAfterFailure = std::chrono::seconds(10);
 
 using Decision = rocksdb::CompactionFilter::Decision;
 
@@ -188,8 +189,13 @@ void Compactor::run() {
     if (stopping_) return;
     const std::uint64_t target = wanted_;
     guard.unlock();
-    if (compact_once()) note(target);
+    const bool done = compact_once();
+    if (done) note(target);
     guard.lock();
+    if (!done) {
+      changed_.wait_for(guard, kWaitAfterFailure, [&] { return stopping_; });
+      continue;
+    }
     done_ = target;
     changed_.notify_all();
   }
@@ -207,8 +213,8 @@ void Compactor::note(std::uint64_t reclaimed) {
   db_->Flush(flush, {families_.meta, families_.latest, families_.history, families_.changes}).PermitUncheckedError();
 }
 
-// `history` before `changes`, whose filter asks there. Errors end up as RocksDB's background error, which the next
-// write reports.
+// `history` before `changes`, whose filter asks there. An error that ends up as RocksDB's background error stops the
+// node at its next write; after any other it is tried again.
 bool Compactor::compact_once() {
   for (auto* family : {families_.latest, families_.history, families_.changes})
     if (!compact_family(family)) return false;

@@ -18,8 +18,8 @@ using harness::eventually;
 using harness::Exit;
 
 // Exit codes of tenazd.
-constexpr int kCannotStart = 3;
 constexpr int kStorageFailed = 4;
+constexpr int kUnusableData = 6;
 
 // fsync does not return for a while.
 class Stall final : public Fault {
@@ -121,8 +121,8 @@ class FullDisk final : public Fault {
 };
 
 // Files of a stopped node are damaged; then it is started. It may refuse to start, or repair itself; it must not answer
-// wrongly, and what was acknowledged must not be lost. A node that refuses gets back, as from a copy of its stopped
-// disk, what was damaged.
+// wrongly, and what was acknowledged must not be lost. Of a node that refuses, a damaged log is put back as from a copy
+// of its stopped disk, and a damaged state is taken away, so that it fetches another.
 class Corruption final : public Fault {
  public:
   explicit Corruption(Ground& ground) : ground_(ground) {}
@@ -209,7 +209,9 @@ class Corruption final : public Fault {
     const auto exit = cluster.wait_exit(id);
     EXPECT_EQ(exit->signal, 0) << "node " << id << " crashed:\n" << log();
     EXPECT_NE(exit->code, 0);
-    if (exit->code != kCannotStart) return ground_.revive(id);
+    const bool had_started = log().find("cannot start") == std::string::npos;
+    if (had_started || victim.what == Ground::Damaged::state) return ground_.revive(id);
+    EXPECT_EQ(exit->code, kUnusableData) << log();
     // No other node has heard of this start.
     fs::remove_all(cluster.data_dir(id));
     fs::copy(copy(id), cluster.data_dir(id), fs::copy_options::recursive);  // perhaps another file system

@@ -82,7 +82,8 @@ class WallClock final : public Fault {
   void heal() override {
     for (std::size_t i = 0; i < jumped_.size(); ++i) {
       harness::NodeControl& control = ground_.control(jumped_[i]);
-      EXPECT_TRUE(ground_.is_down(jumped_[i]) || harness::eventually([&] { return control.wall_reads() > reads_[i]; }))
+      EXPECT_TRUE(ground_.is_down(jumped_[i]) || ground_.is_damaged(jumped_[i]) ||
+                  harness::eventually([&] { return control.wall_reads() > reads_[i]; }))
           << "node " << jumped_[i] << " never looked at its wall clock";
       control.set_wall_clock_off({});
     }

@@ -97,13 +97,14 @@ void Ground::repair_state(int id) {
 
 void Ground::revive(int id) {
   const std::string log = cluster_.log(id);
-  const std::string last = log.substr(log.size() < 4000 ? 0 : log.size() - 4000);
+  const std::size_t critical = log.rfind(" critical ");  // what it stopped of this time
+  const std::string last = critical == std::string::npos ? log : log.substr(log.rfind('\n', critical) + 1);
   if (last.find("move this directory out of the data directory and start again") != std::string::npos) {
     take_state_away(id);
     start(id);
     return;
   }
-  std::cout << "node " << id << " is lost: " << last.substr(last.rfind('\n', last.size() - 2) + 1);
+  std::cout << "node " << id << " is lost: " << last;
   damaged_.erase(id);
   up(id);
   lose(id);
@@ -116,7 +117,7 @@ bool Ground::majority_connected() const {
     bool connected = true;
     for (int a = 1; connected && a <= nodes; ++a) {
       if ((set >> (a - 1) & 1) == 0) continue;
-      connected = !is_down(a);
+      connected = !is_down(a) && !is_damaged(a);
       for (int b = 1; connected && b < a; ++b) connected = (set >> (b - 1) & 1) == 0 || network_.connected(a, b);
     }
     if (connected) return true;

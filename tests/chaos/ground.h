@@ -59,8 +59,8 @@ class Ground {
   void lose(int id) { lost_.insert(id); }
   bool is_lost(int id) const { return lost_.contains(id); }
   std::vector<int> remaining() const;  // all but the lost
-  // --- damaged disks
-  // --------------------------------------------------------------------------------------------------
+
+  // --- damaged disks -------------------------------------------------------------------------------------------------
   enum class Damaged { state, log };
   // This node's files were damaged, and it runs: it may come upon it at any time, and stop.
   void damaged(int id, Damaged what) { damaged_[id] = what; }
@@ -73,7 +73,8 @@ class Ground {
   void repair_state(int id);
   std::vector<int> with_damaged_state() const;
 
-  // Some majority is up and pairwise connected in both directions: it must make progress (design, promise 3).
+  // Some majority is up, will not stop of damaged files, and is pairwise connected in both directions: it must make
+  // progress (design, promise 3).
   bool majority_connected() const;
 
   void start(int id);

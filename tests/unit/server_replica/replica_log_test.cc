@@ -27,6 +27,55 @@ TEST_F(ReplicaTest, WhatAnImageThatIsBeingMadeLeavesOutStaysInTheLog) {
   EXPECT_EQ(log.compacted, Index{3}) << "no image was made: nobody needs it";
 }
 
+// What the log no longer has could not follow it, nor does the log know who the members were there.
+TEST_F(ReplicaTest, AnImageFromBeforeTheLogIsNotOffered) {
+  lead_of_three();
+  write(1);
+  acknowledge(2);
+  apply_all();
+  replica->on_durable_state(now, Index{2});
+  log.forget(Index{2});
+  replica->on_log_compacted(now, Index{2});
+  answer_heartbeats(3);
+  ASSERT_EQ(snapshots.images_wanted, std::vector<NodeId>{NodeId{3}});
+  const auto offers = [this] {
+    const auto sent = transport.take<raft::Message>();
+    return std::count_if(sent.begin(), sent.end(),
+                         [](const auto& each) { return std::holds_alternative<raft::InstallSnapshot>(each); });
+  };
+  replica->on_image(now, NodeId{3}, Index{1}, Term{1}, "old");
+  replica->carry_out(now);
+  EXPECT_EQ(offers(), 0);
+  answer_heartbeats(3);
+  ASSERT_EQ(snapshots.images_wanted.size(), 2U) << "it still needs one";
+  replica->on_image(now, NodeId{3}, Index{2}, Term{1}, "new");
+  replica->carry_out(now);
+  EXPECT_EQ(offers(), 1);
+}
+
+TEST_F(ReplicaTest, ThatTheLogIsCutBehindAnImageOnItsWayIsTold) {
+  lead_of_three();
+  write(1);
+  acknowledge(2);
+  apply_all();
+  replica->on_durable_state(now, Index{2});
+  log.forget(Index{2});
+  replica->on_log_compacted(now, Index{2});
+  answer_heartbeats(3);
+  replica->on_image(now, NodeId{3}, Index{2}, Term{1}, "image");
+  replica->carry_out(now);
+  write(2);
+  acknowledge(2);
+  apply_all();
+  replica->on_durable_state(now, Index{3});
+  EXPECT_EQ(log.compacted, Index{2});
+  EXPECT_TRUE(probe.overtaken.empty());
+  replica->on_disk_low(now, true);
+  replica->on_durable_state(now, Index{3});
+  EXPECT_EQ(log.compacted, Index{3});
+  EXPECT_EQ(probe.overtaken, (std::vector<std::pair<NodeId, Index>>{{NodeId{3}, Index{2}}}));
+}
+
 TEST_F(ReplicaTest, AFollowerThatIsBehindDoesNotHoldTheLogOnADiskWithoutRoom) {
   lead_of_three();
   acknowledge(3);

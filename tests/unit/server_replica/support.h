@@ -113,6 +113,8 @@ struct CountingProbe final : Probe {
   std::size_t by_leases = 0;
   std::vector<bool> stalls;
   std::vector<std::string> stepdowns;
+  std::vector<std::pair<NodeId, Index>> overtaken;
+  void image_overtaken(NodeId peer, Index image) override { overtaken.emplace_back(peer, image); }
   void disk_stalled(bool stalled) override { stalls.push_back(stalled); }
   void stepped_down(Term, const char* reason) override { stepdowns.emplace_back(reason); }
   void read_index_finished(raft::Duration) override { ++read_indexes; }

@@ -39,6 +39,26 @@ TEST(RaftLogOpen, FoundsOnceAndRaisesTheIncarnation) {
   EXPECT_NE(open_log(other.path())->storage_id(), storage_id);
 }
 
+// Else all of a new node could be gone after a power loss, however durable its files are.
+TEST(RaftLogOpen, TheNamesOfAllNewDirectoriesAreDurable) {
+  struct Noting final : Platform {
+    Result<void> sync_directory(const fs::path& path) override {
+      synced.insert(path);
+      return Platform::sync_directory(path);
+    }
+    std::set<fs::path> synced;
+  };
+  for (const std::string end : {"", "/", "/.", "//"}) {
+    TempDir dir;
+    Noting platform;
+    Options options = small_options();
+    options.platform = &platform;
+    must(RaftLog::open(dir.path() / "one" / ("two" + end), kIdentity, one_member(), options)).reset();
+    for (const fs::path& path : {dir.path(), dir.path() / "one", dir.path() / "one" / "two"})
+      EXPECT_TRUE(platform.synced.contains(path)) << path << " with \"" << end << "\" at the end";
+  }
+}
+
 TEST(RaftLogOpen, RemembersABootForEachOfTheLastStarts) {
   TempDir dir;
   std::vector<std::uint64_t> boots;

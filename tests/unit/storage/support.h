@@ -2,7 +2,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +26,7 @@
 #include "raft/membership.h"
 #include "storage/command.h"
 #include "storage/options.h"
+#include "storage/platform.h"
 #include "storage/raft_log.h"
 #include "storage/state_machine.h"
 
@@ -155,6 +158,38 @@ class Busy {
   int threads_ = 0;
   std::atomic<int> held_{0};
   std::atomic<bool> over_{false};
+};
+
+// A file system on which there may be no room for tables.
+class Full final : public rocksdb::FileSystemWrapper {
+ public:
+  enum class For { none, all, our_threads };  // ours: not RocksDB's, which flush
+  Full() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "Full"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* context) override {
+    if (name.ends_with(".sst") && (full == For::all || (full == For::our_threads && !of_rocksdb()))) {
+      ++refused;
+      return rocksdb::IOStatus::NoSpace();
+    }
+    return FileSystemWrapper::NewWritableFile(name, options, file, context);
+  }
+  std::atomic<For> full{For::none};
+  std::atomic<int> refused{0};
+
+ private:
+  static bool of_rocksdb() {
+    char thread[16] = {};
+    ::pthread_getname_np(::pthread_self(), thread, sizeof thread);
+    return std::string_view(thread).starts_with("rocksdb:");
+  }
+};
+
+struct FullPlatform final : Platform {
+  rocksdb::Env* env() override { return environment.get(); }
+  std::shared_ptr<Full> files = std::make_shared<Full>();
+  std::unique_ptr<rocksdb::Env> environment = rocksdb::NewCompositeEnv(files);
 };
 
 inline Options small_options() {
