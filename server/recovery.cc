@@ -92,14 +92,14 @@ void warn(const storage::Survivor& found) {
       "Lost:     every write that is not in this node's log, even if it was acknowledged. The others may have had\n"
       "          entries after index {1}, or others in the place of those after index {2}; nothing here tells.\n"
       "Kept:     all of this node's log. The {3} entries after index {2} may never have been acknowledged; they take\n"
-      "          effect all the same, and the keys that they wrote get new ETags.\n"
-      "Gone:     nodes {4} for ever. The new cluster refuses them, and their ids are not used again.\n"
+      "          effect all the same, and the keys that their puts name get new ETags.\n"
+      "Gone:     {4} for ever. The new cluster refuses them, and their ids are not used again.\n"
       "Before:   see that they are stopped and do not start again: a majority of them would go on as the old cluster.\n"
       "          Look at every node that is left with tenazd --inspect, and do this on ONE of them only: the one with\n"
       "          the greatest last term and, among those, the greatest last index.\n"
       "Revisions of before will count as compacted; new ones begin {5} higher.\n",
-      found.node.value, found.last.value, found.applied.value, found.last.value - found.applied.value, list(lost),
-      storage::kRevisionGap);
+      found.node.value, found.last.value, found.applied.value, found.last.value - found.applied.value,
+      (lost.size() == 1 ? "node " : "nodes ") + list(lost), storage::kRevisionGap);
 }
 
 // What stands for the cluster where it must be typed.

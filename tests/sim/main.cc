@@ -180,6 +180,7 @@ int run_scenarios(const Request& request) {
 int main(int argc, char** argv) {
   Request request;
   if (!parse(argc, argv, request)) return usage();
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // whoever waits for hours behind a pipe sees how far it is
   announce_run_on_abort();
   if (!request.scenario.empty()) return run_scenarios(request);
   return request.shrink ? shrink_one(request) : run(request);
