@@ -27,7 +27,7 @@ using Shared = Compactor::Shared;
 
 constexpr std::uint64_t kOutputFileBytes = 32 << 20;
 constexpr auto kWaitForOthers = std::chrono::milliseconds(20);
-constexpr auto kWaitAfterFailure = std::chrono::seconds(10);
+constexpr auto kWaitAfterFailure = std::chrono::minutes(1);
 
 using Decision = rocksdb::CompactionFilter::Decision;
 

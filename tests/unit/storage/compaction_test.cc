@@ -99,29 +99,6 @@ TEST_F(CompactionTest, SpaceComesBackAfterARestartToo) {
   EXPECT_TRUE(eventually([&] { return !reclaiming(); }));
 }
 
-// Tables are rewritten, for which there is no room for a while. Nothing else writes meanwhile.
-TEST_F(CompactionTest, SpaceComesBackAfterADiskWasFull) {
-  state_.reset();
-  FullPlatform platform;
-  Options options = small_options();
-  options.platform = &platform;
-  state_ = must(StateMachine::open(directory(), options));
-  for (int round = 0; round < 2; ++round) {
-    for (int i = 0; i < 500; ++i) apply(put("key" + std::to_string(i), random_value(1000)));
-    must(state_->flush());
-  }
-  platform.files->full = Full::For::our_threads;
-  apply(compact(1000));
-  must(state_->flush());
-  ASSERT_TRUE(eventually([&] { return platform.files->refused > 0; }));
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_TRUE(reclaiming());
-  platform.files->full = Full::For::none;
-  EXPECT_TRUE(eventually([&] { return !reclaiming(); }));
-  apply(put("key1", "again"));
-  state_.reset();  // before the platform
-}
-
 TEST_F(CompactionTest, WhatAReaderAtTheCompactRevisionSeesStays) {
   // Revisions 1..40: each key is written four times; then 41..45 delete some of them.
   for (int round = 0; round < 4; ++round) {

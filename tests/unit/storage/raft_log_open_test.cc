@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "storage/platform.h"
 #include "storage/raft_log.h"
 #include "storage/raft_log_format.h"
 #include "tests/unit/storage/support.h"

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <pthread.h>
 #include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,7 +24,6 @@
 #include "raft/membership.h"
 #include "storage/command.h"
 #include "storage/options.h"
-#include "storage/platform.h"
 #include "storage/raft_log.h"
 #include "storage/state_machine.h"
 
@@ -74,10 +71,26 @@ inline std::set<fs::path> names_below(const fs::path& directory) {
 inline void copy_tree(const fs::path& from, const fs::path& to) {
   std::error_code failed;
   std::set<fs::path> before;
+  const auto is_manifest = [](const fs::path& path) {
+    const std::string name = path.filename().string();
+    return name == "CURRENT" || name.starts_with("MANIFEST");
+  };
   do {
+    failed.clear();
     fs::remove_all(to);
     before = names_below(from);
-    fs::copy(from, to, fs::copy_options::recursive, failed);
+    fs::create_directories(to);
+    // Manifests first: the files that they name by then are whole.
+    for (const bool manifests : {true, false}) {
+      for (const fs::path& path : before) {
+        if (failed) break;
+        const fs::path target = to / path.lexically_relative(from);
+        if (std::error_code gone; fs::is_directory(path, gone))
+          fs::create_directories(target);
+        else if (is_manifest(path) == manifests)
+          fs::copy_file(path, target, failed);
+      }
+    }
     // Where a file has gone meanwhile, what was copied before may still name it.
   } while (fs::exists(from) &&
            (failed == std::errc::no_such_file_or_directory || (!failed && names_below(from) != before)));
@@ -158,38 +171,6 @@ class Busy {
   int threads_ = 0;
   std::atomic<int> held_{0};
   std::atomic<bool> over_{false};
-};
-
-// A file system on which there may be no room for tables.
-class Full final : public rocksdb::FileSystemWrapper {
- public:
-  enum class For { none, all, our_threads };  // ours: not RocksDB's, which flush
-  Full() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
-  const char* Name() const override { return "Full"; }
-  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
-                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                    rocksdb::IODebugContext* context) override {
-    if (name.ends_with(".sst") && (full == For::all || (full == For::our_threads && !of_rocksdb()))) {
-      ++refused;
-      return rocksdb::IOStatus::NoSpace();
-    }
-    return FileSystemWrapper::NewWritableFile(name, options, file, context);
-  }
-  std::atomic<For> full{For::none};
-  std::atomic<int> refused{0};
-
- private:
-  static bool of_rocksdb() {
-    char thread[16] = {};
-    ::pthread_getname_np(::pthread_self(), thread, sizeof thread);
-    return std::string_view(thread).starts_with("rocksdb:");
-  }
-};
-
-struct FullPlatform final : Platform {
-  rocksdb::Env* env() override { return environment.get(); }
-  std::shared_ptr<Full> files = std::make_shared<Full>();
-  std::unique_ptr<rocksdb::Env> environment = rocksdb::NewCompositeEnv(files);
 };
 
 inline Options small_options() {

@@ -4,12 +4,14 @@
 // version of "old", `history`.
 #include <gtest/gtest.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <thread>
 
+#include "storage/platform.h"
 #include "storage/snapshot.h"
 #include "storage/state_machine.h"
 #include "tests/unit/storage/support.h"
@@ -143,6 +145,26 @@ TEST_F(WholeEntries, AreWhatAnImageHolds) {
   expect_whole(copied(), before);
 }
 
+// A file system on which there is no room for tables while it is full.
+class Full final : public rocksdb::FileSystemWrapper {
+ public:
+  Full() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "Full"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* context) override {
+    if (full && name.ends_with(".sst")) return rocksdb::IOStatus::NoSpace();
+    return FileSystemWrapper::NewWritableFile(name, options, file, context);
+  }
+  std::atomic<bool> full{false};
+};
+
+struct FullPlatform final : Platform {
+  rocksdb::Env* env() override { return environment.get(); }
+  std::shared_ptr<Full> files = std::make_shared<Full>();
+  std::unique_ptr<rocksdb::Env> environment = rocksdb::NewCompositeEnv(files);
+};
+
 // RocksDB looks every five seconds whether there is room again, and goes on by a flush of its own.
 TEST_F(WholeEntries, AreNotLeftToRocksDBsOwnRecovery) {
   state_.reset();
@@ -151,11 +173,11 @@ TEST_F(WholeEntries, AreNotLeftToRocksDBsOwnRecovery) {
   options.platform = &platform;
   state_ = must(StateMachine::open(directory(), options));
   apply(put("more", "x"));
-  platform.files->full = Full::For::all;
+  platform.files->full = true;
   const auto refused = state_->flush();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::no_space);
-  platform.files->full = Full::For::none;
+  platform.files->full = false;
   log_.push_back(entry(log_.size() + 1, {put("old", "second")}));
   let_it(std::chrono::seconds(5));
   EXPECT_FALSE(state_->apply({&log_.back(), 1}, kSelf));
