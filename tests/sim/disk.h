@@ -32,8 +32,9 @@ struct Disk final : raft::LogReader {
   KvState state;  // as last flushed
   // In the real-storage tier: states that may be found instead, since RocksDB writes them out when it likes.
   std::map<raft::Index, KvState> later;
-  // In the real-storage tier, of a copy of the disk: all that was promised.
+  // In the real-storage tier, of a copy of the disk: all that was promised, and whether the state in it is damaged.
   std::shared_ptr<FileTree> files;
+  bool state_damaged = false;
   // Entries here cannot be read (0: all can), and whether somebody has tried.
   raft::Index broken;
   mutable bool broken_found = false;

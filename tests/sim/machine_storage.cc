@@ -74,12 +74,14 @@ void Machine::lose_power() {
 Disk Machine::copy_of_disk() const {
   Disk copy = disk_;
   if (stored_) copy.files = std::make_shared<FileTree>(stored_->tree().durable());
+  copy.state_damaged = state_damaged_;
   return copy;
 }
 
 void Machine::put_back(Disk copy) {
   if (stored_) stored_->put_back(std::move(*copy.files));
   copy.files.reset();
+  state_damaged_ = std::exchange(copy.state_damaged, false);
   disk_ = std::move(copy);
   may_be_found_ = {disk_};
 }
