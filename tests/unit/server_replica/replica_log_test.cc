@@ -4,6 +4,21 @@
 namespace tenaz::server {
 namespace {
 
+class ReplicaImageTest : public ReplicaTest {
+ protected:
+  // The log begins behind index 2, and node 3 needs an image.
+  void lead_with_node_3_behind_the_log() {
+    lead_of_three();
+    write(1);
+    acknowledge(2);
+    apply_all();
+    replica->on_durable_state(now, Index{2});
+    log.forget(Index{2});
+    replica->on_log_compacted(now, Index{2});
+    answer_heartbeats(3);
+  }
+};
+
 TEST_F(ReplicaTest, WhatAnImageThatIsBeingMadeLeavesOutStaysInTheLog) {
   lead_of_three();
   write(1);
@@ -28,15 +43,8 @@ TEST_F(ReplicaTest, WhatAnImageThatIsBeingMadeLeavesOutStaysInTheLog) {
 }
 
 // What the log no longer has could not follow it, nor does the log know who the members were there.
-TEST_F(ReplicaTest, AnImageFromBeforeTheLogIsNotOffered) {
-  lead_of_three();
-  write(1);
-  acknowledge(2);
-  apply_all();
-  replica->on_durable_state(now, Index{2});
-  log.forget(Index{2});
-  replica->on_log_compacted(now, Index{2});
-  answer_heartbeats(3);
+TEST_F(ReplicaImageTest, AnImageFromBeforeTheLogIsNotOffered) {
+  lead_with_node_3_behind_the_log();
   ASSERT_EQ(snapshots.images_wanted, std::vector<NodeId>{NodeId{3}});
   const auto offers = [this] {
     const auto sent = transport.take<raft::Message>();
@@ -53,15 +61,8 @@ TEST_F(ReplicaTest, AnImageFromBeforeTheLogIsNotOffered) {
   EXPECT_EQ(offers(), 1);
 }
 
-TEST_F(ReplicaTest, ThatTheLogIsCutBehindAnImageOnItsWayIsTold) {
-  lead_of_three();
-  write(1);
-  acknowledge(2);
-  apply_all();
-  replica->on_durable_state(now, Index{2});
-  log.forget(Index{2});
-  replica->on_log_compacted(now, Index{2});
-  answer_heartbeats(3);
+TEST_F(ReplicaImageTest, ThatTheLogIsCutBehindAnImageOnItsWayIsTold) {
+  lead_with_node_3_behind_the_log();
   replica->on_image(now, NodeId{3}, Index{2}, Term{1}, "image");
   replica->carry_out(now);
   write(2);
