@@ -86,7 +86,7 @@ void Core::Impl::on(NodeId from, const Heartbeat& message) {
   // It speaks of what this node acknowledged. If the log no longer reaches that far, the disk went back, and nothing
   // may be concluded from it.
   if (!installing_ && message.commit <= log_.last_index()) commit_to(message.commit);
-  send_with_hard_state(from, HeartbeatReply{hard_state_.term, message.round, promise_to(from)});
+  send_with_hard_state(from, HeartbeatReply{hard_state_.term, message.round, promise_to(from), disk_stalled_});
 }
 
 void Core::Impl::on(NodeId from, InstallSnapshot& message) {

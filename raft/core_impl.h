@@ -142,6 +142,7 @@ class Core::Impl {
   bool others_can_commit() const;
   void leave_to_others();
   void transfer_in_vain();
+  Instant disks_due() const;
 
   // --- core_follower.cc ---------------------------------------------------------------------------------------------
   void heard_leader(NodeId from);
@@ -171,6 +172,7 @@ class Core::Impl {
   std::deque<Index> apply_ends_;  // last indexes of the batches that were handed out and are not applied
   Instant election_deadline_;     // followers and candidates
   bool disk_stalled_ = false;
+  Instant disk_stalled_at_;  // since when, if it is
 
   // What this voter has promised: until then it votes for nobody but promised_to_ (0: to whom, it has forgotten).
   NodeId promised_to_;

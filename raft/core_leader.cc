@@ -76,8 +76,9 @@ Duration Core::Impl::quorum_patience() const {
 // Thesis 6.2: a leader that hears no quorum steps down, or it would keep its followers from electing another.
 void Core::Impl::check_quorum() {
   const Instant heard = tracker_.quorum_heard(configuration(), now_);
-  if (now_ - heard >= quorum_patience()) return become_follower(hard_state_.term, NodeId{});
-  quorum_check_due_ = heard + quorum_patience();
+  const Instant due = std::min(heard + quorum_patience(), disks_due());
+  if (now_ >= due) return become_follower(hard_state_.term, NodeId{});
+  quorum_check_due_ = due;
 }
 
 std::optional<Refusal> Core::Impl::read(Instant now, ReadId id) {
@@ -188,6 +189,7 @@ void Core::Impl::on(NodeId from, const HeartbeatReply& reply) {
   Progress* peer = state_ == State::leader ? tracker_.find(from) : nullptr;
   if (!peer || peer->rolled_back()) return;
   peer->heard(now_);
+  if (!reply.disk_stalled) peer->able(now_);
   take_promise(*peer, reply);
   if (reply.round <= round_ && reply.round > peer->round()) {
     peer->acknowledged_round(reply.round);

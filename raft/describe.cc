@@ -82,7 +82,7 @@ struct MessagePrinter {
     out << "Heartbeat t" << m.term.value << " round=" << m.round << " commit=" << m.commit.value;
   }
   void operator()(const HeartbeatReply& m) const {
-    out << "HeartbeatReply t" << m.term.value << " round=" << m.round;
+    out << "HeartbeatReply t" << m.term.value << " round=" << m.round << (m.disk_stalled ? " disk stalled" : "");
     if (m.promise > Duration::zero()) out << " promise=" << milliseconds(m.promise) << "ms";
   }
   void operator()(const InstallSnapshot& m) const {

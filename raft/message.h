@@ -66,6 +66,7 @@ struct HeartbeatReply {
   // This voter votes for nobody else for so long, by its own clock, from when it got the heartbeat; 0: no promise
   // (lease.h).
   Duration promise{0};
+  bool disk_stalled = false;  // it hears, and can commit nothing (Core::disk_stalled)
 };
 
 // "Your log is too far behind: take this state." The bytes move outside the core, asked for by the receiver's host.

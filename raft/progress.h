@@ -19,7 +19,7 @@ class Progress {
  public:
   using Mode = PeerStatus::Mode;
 
-  Progress(NodeId id, Index next, Instant now) : id_(id), next_(next), heard_(now) {}
+  Progress(NodeId id, Index next, Instant now) : id_(id), next_(next), heard_(now), able_(now) {}
 
   NodeId id() const { return id_; }
   Mode mode() const { return mode_; }
@@ -37,6 +37,9 @@ class Progress {
     ever_heard_ = true;
   }
   Instant last_heard() const { return heard_; }
+  // It said that its disk answers. An append does not say so: what it confirms may have been durable for long.
+  void able(Instant now) { able_ = now; }
+  Instant last_able() const { return able_; }
   bool active(Instant now, Duration within) const { return ever_heard_ && now - heard_ < within; }
   void acknowledged_round(std::uint64_t round) { round_ = std::max(round_, round); }
   std::uint64_t round() const { return round_; }
@@ -110,6 +113,7 @@ class Progress {
   Instant sent_at_{};
 
   Instant heard_;
+  Instant able_;
   bool ever_heard_ = false;
   std::uint64_t round_ = 0;
   Instant promised_until_{};

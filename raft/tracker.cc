@@ -58,6 +58,17 @@ Instant Tracker::quorum_heard(const Configuration& configuration, Instant now) c
   return quorum_time(configuration, now, [](const Progress& peer) { return peer.last_heard(); });
 }
 
+Instant Tracker::quorum_able(const Configuration& configuration, Instant own) const {
+  return quorum_time(configuration, own, [](const Progress& peer) { return peer.last_able(); });
+}
+
+Instant Tracker::all_heard(const Configuration& configuration, Instant now) const {
+  Instant all = now;
+  for (const Progress& peer : peers_)
+    if (is_voter(configuration, peer.id())) all = std::min(all, peer.rolled_back() ? Instant{} : peer.last_heard());
+  return all;
+}
+
 Instant Tracker::quorum_promised(const Configuration& configuration, Instant own) const {
   return quorum_time(configuration, own, [](const Progress& peer) { return peer.promised_until(); });
 }

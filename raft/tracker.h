@@ -25,6 +25,10 @@ class Tracker {
   std::uint64_t confirmed_round(const Configuration& configuration, std::uint64_t own_round) const;
   // Since when a quorum has been silent: it was heard at that time or later.
   Instant quorum_heard(const Configuration& configuration, Instant now) const;
+  // The same of a quorum whose disks answer; this node's own did so last at `own`.
+  Instant quorum_able(const Configuration& configuration, Instant own) const;
+  // Since when some voter has been silent.
+  Instant all_heard(const Configuration& configuration, Instant now) const;
   // Until when a quorum has promised to vote for nobody else, this node until `own`.
   Instant quorum_promised(const Configuration& configuration, Instant own) const;
 

@@ -143,8 +143,8 @@ Decoded convert(const pb::Heartbeat& h) {
 }
 
 Decoded convert(const pb::HeartbeatReply& h) {
-  return PeerMessage(
-      raft::Message(raft::HeartbeatReply{raft::Term{h.term()}, h.round(), raft::Duration{h.promise_ns()}}));
+  return PeerMessage(raft::Message(
+      raft::HeartbeatReply{raft::Term{h.term()}, h.round(), raft::Duration{h.promise_ns()}, h.disk_stalled()}));
 }
 
 Decoded convert(const pb::InstallSnapshot& h) {

@@ -123,6 +123,7 @@ class Layer {
     h.set_term(m.term.value);
     h.set_round(m.round);
     h.set_promise_ns(m.promise.count());
+    h.set_disk_stalled(m.disk_stalled);
     begin(FrameKind::heartbeat_reply, h);
   }
 

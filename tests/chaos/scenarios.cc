@@ -122,6 +122,24 @@ void mend_one_link(Scene& scene) {
   scene.network().mend(scene.others[1], scene.others[2]);
 }
 
+// The leader hears two of four, and one of these three cannot write: two are too few to commit. The others, who are
+// whole, reach one another.
+void stall_among_three(Scene& scene, int stalled) {
+  for (const std::size_t cut : {2, 3}) scene.network().lose_both_ways(scene.leader, scene.others[cut], kDropPackets);
+  scene.network().apply();
+  // Otherwise those two may hold more than the disk that stalls.
+  harness::Cluster& cluster = scene.ground.cluster();
+  const std::uint64_t committed = cluster.number(scene.leader, "commit_index");
+  EXPECT_TRUE(eventually([&] { return cluster.number(scene.leader, "commit_index") > committed + 100; }));
+  scene.ground.control(stalled).stall_syncs();
+}
+void stall_leader_of_half(Scene& scene) {
+  stall_among_three(scene, scene.leader);
+}
+void stall_follower_of_half(Scene& scene) {
+  stall_among_three(scene, scene.others[0]);
+}
+
 std::uint64_t highest_term(const harness::Cluster& cluster, const std::vector<int>& nodes) {
   std::uint64_t highest = 0;
   for (const int id : nodes) highest = std::max(highest, cluster.number(id, "term"));
@@ -256,6 +274,16 @@ const std::vector<Scenario>& scenarios() {
        .what = "nodes hear their neighbours in a line, the leader at its end",
        .nodes = {3, 5},
        .strike = chain},
+      {.name = "leader-disk-stalls-half-cut",
+       .what = "the leader's fsync does not return, and it does not reach two of four",
+       .nodes = {5},
+       .preload = true,
+       .strike = stall_leader_of_half},
+      {.name = "follower-disk-stalls-half-cut",
+       .what = "the leader does not reach two of four, and another's fsync does not return",
+       .nodes = {5},
+       .preload = true,
+       .strike = stall_follower_of_half},
       {.name = "constrained",
        .what = "the leader gone, the others hear one alone, whose log is behind; then one link heals",
        .nodes = {5},

@@ -49,7 +49,7 @@ class Fold {
   }
   void operator()(const raft::Heartbeat& m) { *this << m.term << m.commit << m.round; }
   void operator()(const raft::HeartbeatReply& m) {
-    *this << m.term << m.round << static_cast<std::uint64_t>(m.promise.count());
+    *this << m.term << m.round << static_cast<std::uint64_t>(m.promise.count()) << (m.disk_stalled ? 1U : 0U);
   }
   void operator()(const raft::InstallSnapshot& m) { *this << m.term << m.meta << m.snapshot_id; }
   void operator()(const raft::InstallSnapshotFailed& m) { *this << m.term << m.index; }

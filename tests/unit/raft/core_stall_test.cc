@@ -65,6 +65,18 @@ TEST_F(StalledLeader, StaysWhereTheOthersCannotCommitWithoutIt) {
   EXPECT_EQ(solo.core().role(), Role::leader) << "all disks are slow: nobody could do better";
 }
 
+TEST_F(StalledLeader, StaysWhileItHearsThatAllDisksHaveStalled) {
+  lead();
+  stall();
+  for (int i = 0; i < 100; ++i) {
+    for (const auto& beat : all<Heartbeat>(pass(milliseconds(50)).send_now)) {
+      solo.step(2, HeartbeatReply{Term{1}, beat.round, {}, true});
+      solo.step(3, HeartbeatReply{Term{1}, beat.round, {}, true});
+    }
+  }
+  EXPECT_EQ(solo.core().role(), Role::leader) << "reads need no disk, and nobody could do better";
+}
+
 TEST_F(StalledLeader, StepsDownWhenNobodyTakesOver) {
   lead();
   solo.step(2, accepted(1, 2));
@@ -147,6 +159,58 @@ TEST_F(StalledLeader, AsksAnotherWhereTheFirstHasLostItsLog) {
   EXPECT_NE(all<TimeoutNow>(second)[0].target, target);
 }
 
+// Node 1 leads five, hears 2 and 3, and neither 4 nor 5: who could, with 2 and 3, commit without it.
+class HearsTwoOfFour : public ::testing::Test {
+ protected:
+  HearsTwoOfFour() : solo(voters(5)) {
+    solo.wake();
+    Output standing = solo.step(2, solo.grant(1, true));
+    standing = solo.step(3, solo.grant(1, true));
+    solo.step(2, solo.grant(1, false));
+    solo.step(3, solo.grant(1, false));
+    solo.persist(solo.persist(standing));
+    solo.step(2, accepted(1, 1));
+    solo.step(3, accepted(1, 1));
+    solo.core().propose(solo.now, make_payload("x"));
+    solo.core().take_output();
+  }
+  // Answers to heartbeats for so long; node 3 says that its disk has stalled, or that it has not.
+  void answer_for(Duration time, bool third_stalled) {
+    for (const Instant end = solo.now + time; solo.now < end;) {
+      solo.now += std::min<Duration>(end - solo.now, milliseconds(50));
+      solo.core().advance(solo.now);
+      for (const auto& beat : all<Heartbeat>(solo.core().take_output().send_now)) {
+        solo.step(2, HeartbeatReply{Term{1}, beat.round});
+        solo.step(3, HeartbeatReply{Term{1}, beat.round, {}, third_stalled});
+      }
+    }
+  }
+  Solo solo;
+};
+
+TEST_F(HearsTwoOfFour, StepsDownWhenItsOwnDiskHasStalledForLong) {
+  solo.core().disk_stalled(solo.now, true);
+  answer_for(solo.options.election_timeout_max - milliseconds(50), false);
+  EXPECT_EQ(solo.core().role(), Role::leader) << "it may be a short one";
+  answer_for(milliseconds(100), false);
+  EXPECT_EQ(solo.core().role(), Role::follower);
+}
+
+TEST_F(HearsTwoOfFour, StepsDownWhenOneOfTheirDisksHasStalledForLong) {
+  answer_for(solo.options.election_timeout_max - milliseconds(50), true);
+  EXPECT_EQ(solo.core().role(), Role::leader) << "it may be a short one";
+  answer_for(milliseconds(100), true);
+  EXPECT_EQ(solo.core().role(), Role::follower);
+}
+
+TEST_F(HearsTwoOfFour, LeadsOnWhileTheirDisksAnswerNowAndThen) {
+  for (int i = 0; i < 5; ++i) {
+    answer_for(solo.options.election_timeout_max - milliseconds(100), true);
+    answer_for(milliseconds(50), false);
+  }
+  EXPECT_EQ(solo.core().role(), Role::leader);
+}
+
 TEST(StalledFollower, DoesNotStandUntilTheDiskAnswers) {
   Solo solo(voters(3));
   solo.core().disk_stalled(solo.now, true);
@@ -170,10 +234,14 @@ TEST(StalledFollower, GrantsNoPreVote) {
 }
 
 // It stays a member that hears its leader, and answers as far as that needs no disk.
-TEST(StalledFollower, GoesOnAnsweringHeartbeats) {
+TEST(StalledFollower, AnswersHeartbeatsAndSaysSo) {
   Solo solo(voters(3), {Term{1}, NodeId{}});
   solo.core().disk_stalled(solo.now, true);
-  EXPECT_EQ(all<HeartbeatReply>(solo.step(2, Heartbeat{Term{1}, Index{0}, 7}).send_now).at(0).round, 7U);
+  const auto stalled = all<HeartbeatReply>(solo.step(2, Heartbeat{Term{1}, Index{0}, 7}).send_now).at(0);
+  EXPECT_EQ(stalled.round, 7U);
+  EXPECT_TRUE(stalled.disk_stalled);
+  solo.core().disk_stalled(solo.now, false);
+  EXPECT_FALSE(all<HeartbeatReply>(solo.step(2, Heartbeat{Term{1}, Index{0}, 8}).send_now).at(0).disk_stalled);
 }
 
 }  // namespace

@@ -45,7 +45,9 @@ struct Text {
            m.last_index);
   }
   void operator()(const raft::Heartbeat& m) { fields("Heartbeat", m.term, m.commit, m.round); }
-  void operator()(const raft::HeartbeatReply& m) { fields("HeartbeatReply", m.term, m.round, m.promise); }
+  void operator()(const raft::HeartbeatReply& m) {
+    fields("HeartbeatReply", m.term, m.round, m.promise, m.disk_stalled);
+  }
   void operator()(const raft::InstallSnapshot& m) {
     fields("InstallSnapshot", m.term, m.meta.index, m.meta.term, m.meta.configuration_index, m.snapshot_id);
     for (const auto* ids :
@@ -185,7 +187,7 @@ std::vector<PeerMessage> one_of_each(std::mt19937_64& random) {
                                       number<raft::Term>(random), number<raft::Index>(random)}},
       raft::Message{raft::Heartbeat{number<raft::Term>(random), number<raft::Index>(random), random()}},
       raft::Message{raft::HeartbeatReply{number<raft::Term>(random), random(),
-                                         raft::Duration{static_cast<std::int64_t>(random() >> 30)}}},
+                                         raft::Duration{static_cast<std::int64_t>(random() >> 30)}, flag()}},
       raft::Message{std::move(install)},
       raft::Message{raft::InstallSnapshotFailed{number<raft::Term>(random), number<raft::Index>(random)}},
       raft::Message{raft::TimeoutNow{number<raft::Term>(random), number<raft::NodeId>(random)}},
