@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -60,22 +61,36 @@ bool failed() {
 
 class Run {
  public:
-  explicit Run(const Plan& plan) : plan_(plan), kinds_(kinds_of(plan)), ground_(ground_options(plan, kinds_)) {}
+  explicit Run(const Plan& plan) : plan_(plan), kinds_(kinds_of(plan)) {}
 
   Report go() {
-    report_.skipped = ground_.why_not();
-    if (!ground_.possible()) return report_;
-    cluster().start_all();
-    if (cluster().wait_leader() == 0) return report_;
     const auto end = steady_clock::now() + plan_.time;
-    for (std::uint64_t epoch = 0; !failed() && (report_.rounds < plan_.rounds || steady_clock::now() < end); ++epoch)
+    for (std::uint64_t epoch = 0; !failed() && (report_.rounds < plan_.rounds || steady_clock::now() < end); ++epoch) {
+      if (!ground_ && !found(epoch)) return report_;
       run_epoch(epoch, end);
-    cluster().expect_one_leader_per_term();
+      if (!failed() && ground_->worn()) leave();
+    }
+    if (ground_) leave();
     return report_;
   }
 
  private:
-  harness::Cluster& cluster() { return ground_.cluster(); }
+  harness::Cluster& cluster() { return ground_->cluster(); }
+
+  // A cluster to be hurt, which is left for another when it is worn. False: not possible here, or it has no leader.
+  bool found(std::uint64_t epoch) {
+    GroundOptions options = ground_options(plan_, kinds_);
+    options.seed += epoch;
+    ground_ = std::make_unique<Ground>(options);
+    report_.skipped = ground_->why_not();
+    if (!ground_->possible()) return false;
+    cluster().start_all();
+    return cluster().wait_leader() != 0;
+  }
+  void leave() {
+    cluster().expect_one_leader_per_term();
+    ground_.reset();
+  }
 
   // The same keys, the same history: rounds until it is judged.
   void run_epoch(std::uint64_t epoch, steady_clock::time_point end) {
@@ -98,11 +113,11 @@ class Run {
     EXPECT_TRUE(clients.wait_progress(kProgress)) << "nothing is wrong, and no writes are taken";
     std::vector<std::unique_ptr<Fault>> faults;
     std::string text;
-    const std::size_t first = ground_.below(kinds_.size());
-    const std::size_t second = ground_.chance(30) ? ground_.below(kinds_.size()) : first;
+    const std::size_t first = ground_->below(kinds_.size());
+    const std::size_t second = ground_->chance(30) ? ground_->below(kinds_.size()) : first;
     for (const std::size_t which : {first, second}) {
       if (which == second && second == first && !faults.empty()) break;
-      auto fault = kinds_[which]->make(ground_);
+      auto fault = kinds_[which]->make(*ground_);
       const std::string what = fault->begin();
       if (what.empty()) continue;
       ++report_.faults[kinds_[which]->name];
@@ -110,13 +125,15 @@ class Run {
       faults.push_back(std::move(fault));
     }
     const milliseconds hold =
-        kHoldMin + milliseconds(ground_.below(static_cast<std::size_t>((plan_.hold_max - kHoldMin).count())));
-    const bool must_go_on = ground_.majority_connected();
+        kHoldMin + milliseconds(ground_->below(static_cast<std::size_t>((plan_.hold_max - kHoldMin).count())));
+    const bool must_go_on = ground_->majority_connected();
     std::cout << "round " << report_.rounds + 1 << ": " << text << " for " << hold.count() << " ms"
               << (must_go_on ? "" : ", no majority") << std::endl;
     keep_up(faults, hold);
     EXPECT_TRUE(!must_go_on || clients.wait_progress(kProgress))
         << "a majority is up and connected, and no writes are taken while this lasts: " << text;
+    ground_->network().mend_all();
+    ground_->network().apply();
     for (auto fault = faults.rbegin(); fault != faults.rend(); ++fault) (*fault)->heal();
     expect_recovery(text);
   }
@@ -124,14 +141,14 @@ class Run {
   void keep_up(const std::vector<std::unique_ptr<Fault>>& faults, milliseconds hold) {
     const auto end = steady_clock::now() + hold;
     while (steady_clock::now() < end) {
-      std::this_thread::sleep_for(milliseconds(50 + ground_.below(200)));
+      std::this_thread::sleep_for(milliseconds(50 + ground_->below(200)));
       for (const auto& fault : faults) fault->go_on();
     }
   }
 
   // Every node is there and takes a write; but for those whose disks have lost something.
   void expect_recovery(const std::string& after) {
-    for (const int id : ground_.remaining()) {
+    for (const int id : ground_->remaining()) {
       EXPECT_TRUE(eventually([&] { return revived_if_damaged(id) && takes_a_write(id); }))
           << "node " << id << (cluster().running(id) ? " takes no write" : " ended") << " after: " << after << "\n"
           << cluster().log(id);
@@ -139,19 +156,19 @@ class Run {
   }
 
   bool takes_a_write(int id) {
-    if (ground_.is_lost(id)) return true;
+    if (ground_->is_lost(id)) return true;
     const auto answer = cluster().request(id, "PUT", "/v1/kv/chaos/recovered?timeout=1s", std::to_string(id));
     return answer && (answer->status == 200 || answer->status == 201);
   }
 
   bool revived_if_damaged(int id) {
-    if (!cluster().running(id) && ground_.is_damaged(id)) ground_.revive(id);
+    if (!cluster().running(id) && ground_->is_damaged(id)) ground_->revive(id);
     return true;
   }
 
   void judge(Clients& clients, harness::Ledger& ledger) {
     come_upon_damage();
-    clients.read_all(ground_.remaining());
+    clients.read_all(ground_->remaining());
     const model::History history = clients.take_history();
     report_.operations += history.size();
     report_.writes += clients.acknowledged() + ledger.acknowledged();
@@ -165,16 +182,16 @@ class Run {
       harness::write_file(file, text);
       ADD_FAILURE() << verdict.explanation << "the whole history: " << file.string();
     }
-    for (const int id : ground_.remaining()) ledger.check(id);
-    for (const int id : ground_.with_damaged_state()) ground_.repair_state(id);
+    for (const int id : ground_->remaining()) ledger.check(id);
+    for (const int id : ground_->with_damaged_state()) ground_->repair_state(id);
     expect_recovery("the end of an epoch");
     std::cout << "judged " << history.size() << " operations; " << report_.writes << " writes so far" << std::endl;
   }
 
   // A node with a damaged state reads all of it; it may stop of that, and is repaired, before it is asked what counts.
   void come_upon_damage() {
-    for (const int id : ground_.remaining()) {
-      if (!ground_.is_damaged(id)) continue;
+    for (const int id : ground_->remaining()) {
+      if (!ground_->is_damaged(id)) continue;
       std::optional<harness::HttpAnswer> answer;
       std::string last;
       do {
@@ -186,14 +203,14 @@ class Run {
         if (items == nullptr || items->as_array().empty()) break;
         last = std::string(items->as_array().back().as_object().at("key").as_string()) + "%00";
       } while (answer->body.find("\"cursor\"") != std::string::npos);
-      if (cluster().running(id) && answer && answer->status == 500) ground_.repair_state(id);
+      if (cluster().running(id) && answer && answer->status == 500) ground_->repair_state(id);
     }
     expect_recovery("all of a damaged state was read");
   }
 
   const Plan plan_;
   const std::vector<const FaultKind*> kinds_;
-  Ground ground_;
+  std::unique_ptr<Ground> ground_;
   Report report_;
 };
 

@@ -16,7 +16,8 @@ class Fault {
   virtual std::string begin() = 0;
   // Now and then while it lasts.
   virtual void go_on() {}
-  // All is as before, as far as it lies in the test's hands.
+  // All is as before, as far as it lies in the test's hands. The network is mended already: a node that nobody reaches
+  // writes nothing, and would not notice what is wrong with its disk.
   virtual void heal() = 0;
 };
 

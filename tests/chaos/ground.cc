@@ -15,6 +15,10 @@ namespace {
 
 constexpr unsigned kSmallDiskMebibytes = 192;
 
+// Exit codes of tenazd.
+constexpr int kCannotStart = 3;
+constexpr int kStorageFailed = 4;
+
 }  // namespace
 
 Ground::Ground(const GroundOptions& options)
@@ -53,7 +57,16 @@ std::vector<int> Ground::shuffled() {
 }
 
 std::vector<int> Ground::some(std::size_t most) {
+  return some_of(shuffled(), most);
+}
+
+std::vector<int> Ground::some_sound(std::size_t most) {
   std::vector<int> ids = shuffled();
+  std::erase_if(ids, [this](int id) { return is_down(id) || is_damaged(id); });
+  return ids.empty() || most == 0 ? std::vector<int>{} : some_of(std::move(ids), most);
+}
+
+std::vector<int> Ground::some_of(std::vector<int> ids, std::size_t most) {
   const std::size_t count = 1 + below(std::min(std::max<std::size_t>(most, 1), ids.size()));
   const bool leader_too = chance(50);
   const int leader = leader_too ? cluster_.leader() : 0;
@@ -82,6 +95,11 @@ std::vector<int> Ground::with_damaged_state() const {
     if (what == Damaged::state) ids.push_back(id);
   }
   return ids;
+}
+
+bool Ground::worn() const {
+  return !lost_.empty() ||
+         std::any_of(damaged_.begin(), damaged_.end(), [](const auto& each) { return each.second == Damaged::log; });
 }
 
 void Ground::take_state_away(int id) {
@@ -128,6 +146,10 @@ bool Ground::majority_connected() const {
 void Ground::start(int id) {
   cluster_.start(id);
   up(id);
+}
+
+bool stopped_for_its_disk(const std::optional<harness::Exit>& exit) {
+  return exit && exit->signal == 0 && (exit->code == kCannotStart || exit->code == kStorageFailed);
 }
 
 std::string names(const std::vector<int>& ids) {

@@ -46,6 +46,8 @@ class Ground {
   std::vector<int> shuffled();
   // So many at most, one at least; where there is a leader, with some chance it is among them.
   std::vector<int> some(std::size_t most);
+  // As some(), of those that are up and have no damaged files; perhaps none.
+  std::vector<int> some_sound(std::size_t most);
   int one() { return some(1).front(); }
 
   // --- who is there --------------------------------------------------------------------------------------------------
@@ -55,7 +57,7 @@ class Ground {
   void down(int id) { down_.insert(id); }  // cannot be counted on for now
   void up(int id) { down_.erase(id); }
   bool is_down(int id) const { return down_.contains(id) || lost_.contains(id); }
-  // It does not come back in this run: its disk has forgotten something. Only ever a minority.
+  // It does not come back to this ground: its disk has forgotten something. Only ever a minority.
   void lose(int id) { lost_.insert(id); }
   bool is_lost(int id) const { return lost_.contains(id); }
   std::vector<int> remaining() const;  // all but the lost
@@ -72,6 +74,8 @@ class Ground {
   // As an operator would who knows of a damaged state: takes it away; the node fetches another. A damaged log stays.
   void repair_state(int id);
   std::vector<int> with_damaged_state() const;
+  // Some are lost, or their logs damaged, for as long as this ground lasts: less and less can be done to it.
+  bool worn() const;
 
   // Some majority is up, will not stop of damaged files, and is pairwise connected in both directions: it must make
   // progress (design, promise 3).
@@ -85,11 +89,15 @@ class Ground {
   std::map<int, std::unique_ptr<harness::SmallDisk>> small_disks_;
   std::string why_not_;
   std::mt19937_64 random_;
+  std::vector<int> some_of(std::vector<int> ids, std::size_t most);
   void take_state_away(int id);
 
   std::set<int> down_, lost_;
   std::map<int, Damaged> damaged_;
 };
+
+// With the exit code for a disk that fails a node that runs, or one that starts.
+bool stopped_for_its_disk(const std::optional<harness::Exit>& exit);
 
 std::string names(const std::vector<int>& ids);  // " 1 2 3"
 
