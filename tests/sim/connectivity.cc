@@ -11,7 +11,7 @@ constexpr raft::Duration kWatched = seconds(20);
 constexpr raft::Duration kAskedEvery = milliseconds(20);
 constexpr raft::Duration kPatience = seconds(2);
 
-// What one scenario does to the links.
+// What one scenario does to the links, and to disks.
 struct Links {
   Ways cut;
   struct Flapping {
@@ -21,7 +21,8 @@ struct Links {
     bool is_down = false;
   };
   std::vector<Flapping> flapping;
-  std::vector<std::size_t> asked;  // who is asked to accept writes; empty: all
+  std::vector<std::size_t> stalled;  // whose disks do not answer
+  std::vector<std::size_t> asked;    // who is asked to accept writes; empty: all
 };
 
 class Story {
@@ -34,6 +35,7 @@ class Story {
   void settle();
   Links links();
   Links promise_three();
+  Links working_majority();
   void flap_all(Links& links, std::size_t node);
   void begin(Links links);
   void on(const Event& event);
@@ -138,6 +140,15 @@ Links Story::promise_three() {
   return links;
 }
 
+// As promise_three(), and most disks outside that majority do not answer.
+Links Story::working_majority() {
+  Links links = promise_three();
+  for (std::size_t node = 0; node < nodes(); ++node)
+    if (std::find(links.asked.begin(), links.asked.end(), node) == links.asked.end() && random_.chance(700))
+      links.stalled.push_back(node);
+  return links;
+}
+
 Links Story::links() {
   const std::size_t boss = leader().value_or(0);
   Links links;
@@ -172,6 +183,8 @@ Links Story::links() {
     Ways link;
     add_both(link, boss, other_than(boss));
     links.flapping.push_back({link, period(), period()});
+  } else if (name_ == "working-majority") {
+    links = working_majority();
   } else {
     links = promise_three();
   }
@@ -188,6 +201,10 @@ void Story::begin(Links links) {
       for (const auto& [from, to] : flapping.ways)
         lost += " " + std::to_string(from + 1) + "~" + std::to_string(to + 1);
     world().note(name_ + ": cut (>) and coming and going (~):" + lost);
+  }
+  for (const std::size_t node : links_.stalled) {
+    world().note(node_name(node) + "'s disk stalls");
+    cluster_.machines()[node]->log().stall(world().now() + kWatched);
   }
   cluster_.network().cut(links_.cut);
   for (std::size_t i = 0; i < links_.flapping.size(); ++i)
@@ -329,7 +346,8 @@ const std::vector<Connectivity>& connectivities() {
       {"flapping", "all links of one node come and go"},
       {"flapping-link", "the link between the leader and one node comes and goes"},
       {"connected-majority",
-       "some majority is pairwise connected; any other direction is whole, cut, or comes and goes"}};
+       "some majority is pairwise connected; any other direction is whole, cut, or comes and goes"},
+      {"working-majority", "the same, and disks outside that majority do not answer"}};
   return all;
 }
 

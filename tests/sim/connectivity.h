@@ -1,9 +1,10 @@
-// Partial connectivity: named scenarios in which nothing fails but links, and the time that the cluster takes to accept
-// writes again. Three of them are those of Omni-Paxos (Ng, Haridi, Carbone, EuroSys 2023, section 2).
+// Partial connectivity: named scenarios in which nothing fails but links (and in one of them disks), and the time that
+// the cluster takes to accept writes again. Three of them are those of Omni-Paxos (Ng, Haridi, Carbone, EuroSys 2023,
+// section 2).
 //
 // What the cluster must survive (design promise 3): whatever the other links do, one-way, flapping or cut, as long as
-// some majority of the voters is pairwise connected in both directions. What Raft cannot survive is shown too: a single
-// node that reaches a quorum and lacks committed entries (constrained, five nodes).
+// some majority of the voters is pairwise connected in both directions and has disks that answer. What Raft cannot
+// survive is shown too: a single node that reaches a quorum and lacks committed entries (constrained, five nodes).
 #pragma once
 
 #include <cstdint>

@@ -140,8 +140,8 @@ def run_simulator(build, catcher, budget, options=("--seeds", "1000000")):
         if ended.code not in (0, -signal.SIGXCPU, -signal.SIGKILL):
             raise Unusable(f"{catcher} ends with {ended.code} and names no seed\n{ended.output[-2000:]}")
         return Verdict(False, ended.cpu_seconds, "")
-    why = re.search(r"^(?:tenaz: .*|seed \d+ .*fails .*)$", ended.output, re.M)
+    why = re.search(r"^(?:tenaz: .*|.*\bseed \d+ .*fails .*)$", ended.output, re.M)
     simulated = re.search(r"(\d+) simulated seconds", ended.output)
     number = int(seed.group(1))
-    reason = re.sub(r"^seed \d+ \(\d+ nodes\) fails (at [\d.]+s: )?", "", why.group()) if why else "ends by itself"
+    reason = re.sub(r"^.*\bseed \d+ (\(\d+ nodes\) )?fails (at [\d.]+s: )?", "", why.group()) if why else "ends by itself"
     return Verdict(True, ended.cpu_seconds, reason[:160], number, number, float(simulated.group(1)) if simulated else 0)
