@@ -151,8 +151,8 @@ class Core {
   // No write has become durable for too long although one is under way (true); writes become durable again (false).
   // Meanwhile this node neither stands nor encourages others by pre-votes, and a leader gives way to a voter with a
   // disk that works, by transfer or, where that does not come about soon, by stepping down; unless the others could not
-  // commit without it. Any leader steps down that does not hear all, and for election_timeout_max no quorum whose
-  // disks answer.
+  // commit without it. Any leader steps down that does not hear all, and for twice election_timeout_max no quorum
+  // whose disks answer.
   void disk_stalled(Instant now, bool stalled);
 
   // --- what the host reads ------------------------------------------------------------------------------------------

@@ -162,6 +162,7 @@ void Core::Impl::on(NodeId from, const AppendReply& reply) {
   peer->heard(now_);
   if (reply.accepted) {
     if (reply.match > log_.last_index()) return;  // not an answer to anything that this leader sent
+    if (reply.match > peer->match()) peer->able(now_);
     peer->accepted(reply.match, log_.base());
     tend_catch_up(*peer);
     return maybe_commit();

@@ -36,12 +36,12 @@ void Core::Impl::leave_to_others() {
 
 // Those whom a leader hears may be too few to commit, because their disks or its own have stalled, while others whom it
 // does not hear could: it must not keep its followers from them by heartbeats. Where it is the disks of a majority,
-// nobody can lead, and an election follows when they answer; so it waits for longer than where a quorum is silent.
-// While it hears all, nobody could do better.
+// nobody can lead, and an election follows when they answer; so it waits for longer than where a quorum is silent, and
+// for longer than the slowest write with which anybody could be elected. While it hears all, nobody could do better.
 Instant Core::Impl::disks_due() const {
   if (now_ - tracker_.all_heard(configuration(), now_) < quorum_patience()) return Instant::max();
   const Instant able = tracker_.quorum_able(configuration(), disk_stalled_ ? disk_stalled_at_ : now_);
-  return able + options_.election_timeout_max;
+  return able + 2 * options_.election_timeout_max;
 }
 
 void Core::Impl::transfer_in_vain() {

@@ -37,7 +37,7 @@ class Progress {
     ever_heard_ = true;
   }
   Instant last_heard() const { return heard_; }
-  // It said that its disk answers. An append does not say so: what it confirms may have been durable for long.
+  // Its disk answers: it says so, or more has become durable.
   void able(Instant now) { able_ = now; }
   Instant last_able() const { return able_; }
   bool active(Instant now, Duration within) const { return ever_heard_ && now - heard_ < within; }

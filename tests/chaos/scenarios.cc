@@ -125,7 +125,7 @@ void mend_one_link(Scene& scene) {
 // The leader hears two of four, and one of these three cannot write: two are too few to commit. The others, who are
 // whole, reach one another.
 void stall_among_three(Scene& scene, int stalled) {
-  for (const std::size_t cut : {2, 3}) scene.network().lose_both_ways(scene.leader, scene.others[cut], kDropPackets);
+  for (const std::size_t cut : {2U, 3U}) scene.network().lose_both_ways(scene.leader, scene.others[cut], kDropPackets);
   scene.network().apply();
   // Otherwise those two may hold more than the disk that stalls.
   harness::Cluster& cluster = scene.ground.cluster();

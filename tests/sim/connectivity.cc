@@ -315,10 +315,11 @@ ConnectivityOutcome Story::run() {
   begin(links());
   watch(kWatched);
   if (first_accepted_) outcome_.recovery = *first_accepted_ - changed;
+  const raft::Duration bound = name_ == "working-majority" ? kWorkingMajorityBound : kConnectivityBound;
   if (must_recover(name_, nodes())) {
     if (!outcome_.recovery)
       world().fail("no write is accepted");
-    else if (*outcome_.recovery > kConnectivityBound || outcome_.longest_gap > kConnectivityBound)
+    else if (*outcome_.recovery > bound || outcome_.longest_gap > bound)
       world().fail("writes are accepted too late, or with too long a pause between");
   } else if (outcome_.recovery) {
     world().fail("a write is accepted, which Raft cannot do: the scenario is not what it should be");

@@ -47,5 +47,8 @@ bool must_recover(const std::string& name, std::size_t nodes);
 // A write is accepted within this after links have changed, and never is there a longer pause, while some majority is
 // pairwise connected. The options are the defaults: an election timeout of 250 ms to 1.5 s.
 inline constexpr raft::Duration kConnectivityBound = std::chrono::seconds(10);
+// The same for working-majority: a leader waits for disks for longer than for answers, and a link that is up for some
+// milliseconds at a time brings the answer to a heartbeat now and then, and none to an append.
+inline constexpr raft::Duration kWorkingMajorityBound = std::chrono::seconds(15);
 
 }  // namespace tenaz::sim

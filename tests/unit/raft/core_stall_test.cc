@@ -190,14 +190,14 @@ class HearsTwoOfFour : public ::testing::Test {
 
 TEST_F(HearsTwoOfFour, StepsDownWhenItsOwnDiskHasStalledForLong) {
   solo.core().disk_stalled(solo.now, true);
-  answer_for(solo.options.election_timeout_max - milliseconds(50), false);
+  answer_for(2 * solo.options.election_timeout_max - milliseconds(50), false);
   EXPECT_EQ(solo.core().role(), Role::leader) << "it may be a short one";
   answer_for(milliseconds(100), false);
   EXPECT_EQ(solo.core().role(), Role::follower);
 }
 
 TEST_F(HearsTwoOfFour, StepsDownWhenOneOfTheirDisksHasStalledForLong) {
-  answer_for(solo.options.election_timeout_max - milliseconds(50), true);
+  answer_for(2 * solo.options.election_timeout_max - milliseconds(50), true);
   EXPECT_EQ(solo.core().role(), Role::leader) << "it may be a short one";
   answer_for(milliseconds(100), true);
   EXPECT_EQ(solo.core().role(), Role::follower);
@@ -205,10 +205,24 @@ TEST_F(HearsTwoOfFour, StepsDownWhenOneOfTheirDisksHasStalledForLong) {
 
 TEST_F(HearsTwoOfFour, LeadsOnWhileTheirDisksAnswerNowAndThen) {
   for (int i = 0; i < 5; ++i) {
-    answer_for(solo.options.election_timeout_max - milliseconds(100), true);
+    answer_for(2 * solo.options.election_timeout_max - milliseconds(100), true);
     answer_for(milliseconds(50), false);
   }
   EXPECT_EQ(solo.core().role(), Role::leader);
+}
+
+TEST_F(HearsTwoOfFour, LeadsOnWhileMoreBecomesDurableThere) {
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    answer_for(2 * solo.options.election_timeout_max - milliseconds(50), true);
+    solo.step(3, accepted(1, 2 + i));
+    solo.core().propose(solo.now, make_payload("y"));
+    solo.core().take_output();
+  }
+  EXPECT_EQ(solo.core().role(), Role::leader);
+  answer_for(2 * solo.options.election_timeout_max - milliseconds(50), true);
+  solo.step(3, accepted(1, 6));
+  answer_for(milliseconds(100), true);
+  EXPECT_EQ(solo.core().role(), Role::follower) << "what it confirms had been durable for long";
 }
 
 TEST(StalledFollower, DoesNotStandUntilTheDiskAnswers) {
