@@ -17,6 +17,16 @@ AppendReply accepted(std::uint64_t term, std::uint64_t match) {
   return reply;
 }
 
+// Elected in term 1 by nodes 2 and 3.
+void lead_five(Solo& five) {
+  five.wake();
+  five.step(2, five.grant(1, true));
+  const Output standing = five.step(3, five.grant(1, true));
+  five.step(2, five.grant(1, false));
+  five.step(3, five.grant(1, false));
+  five.persist(five.persist(standing));
+}
+
 // Leads term 1; its no-op is durable everywhere, and an entry at 2 is not durable here.
 class StalledLeader : public ::testing::Test {
  protected:
@@ -114,12 +124,7 @@ TEST_F(StalledLeader, GoesOnWhenTheDiskAnswersBeforeSomebodyTakesOver) {
 
 TEST_F(StalledLeader, OfFiveNeedsThreeOthers) {
   Solo five(voters(5));
-  five.wake();
-  Output standing = five.step(2, five.grant(1, true));
-  standing = five.step(3, five.grant(1, true));
-  five.step(2, five.grant(1, false));
-  five.step(3, five.grant(1, false));
-  five.persist(five.persist(standing));
+  lead_five(five);
   for (const std::uint64_t id : {2U, 3U, 4U, 5U}) five.step(id, accepted(1, 1));
   five.core().propose(five.now, make_payload("x"));
   five.core().take_output();
@@ -132,12 +137,7 @@ TEST_F(StalledLeader, OfFiveNeedsThreeOthers) {
 // Whoever was to take over turns out to have lost what it had acknowledged: it cannot lead, and another one is asked.
 TEST_F(StalledLeader, AsksAnotherWhereTheFirstHasLostItsLog) {
   Solo five(voters(5));
-  five.wake();
-  Output standing = five.step(2, five.grant(1, true));
-  standing = five.step(3, five.grant(1, true));
-  five.step(2, five.grant(1, false));
-  five.step(3, five.grant(1, false));
-  five.persist(five.persist(standing));
+  lead_five(five);
   for (const std::uint64_t id : {2U, 3U, 4U, 5U}) five.step(id, accepted(1, 1));
   five.core().propose(five.now, make_payload("x"));
   five.core().take_output();
@@ -163,12 +163,7 @@ TEST_F(StalledLeader, AsksAnotherWhereTheFirstHasLostItsLog) {
 class HearsTwoOfFour : public ::testing::Test {
  protected:
   HearsTwoOfFour() : solo(voters(5)) {
-    solo.wake();
-    Output standing = solo.step(2, solo.grant(1, true));
-    standing = solo.step(3, solo.grant(1, true));
-    solo.step(2, solo.grant(1, false));
-    solo.step(3, solo.grant(1, false));
-    solo.persist(solo.persist(standing));
+    lead_five(solo);
     solo.step(2, accepted(1, 1));
     solo.step(3, accepted(1, 1));
     solo.core().propose(solo.now, make_payload("x"));
